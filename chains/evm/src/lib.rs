@@ -1,0 +1,1 @@
+//! Pure Ethereum knowledge.

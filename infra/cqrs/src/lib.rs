@@ -1,0 +1,1 @@
+//! Deciders as cqrs-es aggregates.
