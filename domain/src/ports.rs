@@ -1,0 +1,25 @@
+//! The holes in the wall: everything the platform needs from outside, as traits with their contracts.
+//!
+//! Kernel, workflows and APIs know only these; adapters in `infra/` fill them, and each port has a conformance suite
+//! (feature `conformance`) that every adapter passes unchanged. Clock, ids, randomness and spawning are ports too, so
+//! that a simulator can drive the same code.
+
+pub mod bus;
+pub mod chain_node;
+pub mod event_log;
+pub mod faucet;
+pub mod keyring;
+pub mod keys;
+pub mod progress;
+pub mod runtime;
+pub mod view_store;
+
+pub use bus::Bus;
+pub use chain_node::ChainNode;
+pub use event_log::EventLog;
+pub use faucet::Faucet;
+pub use keyring::Keyring;
+pub use keys::{AccountKeys, Signing};
+pub use progress::Progress;
+pub use runtime::{Clock, Ids, Rng, Spawn};
+pub use view_store::ViewStore;

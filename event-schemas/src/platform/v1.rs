@@ -1,0 +1,33 @@
+//! Version 1 of the platform context: generations of views.
+
+use crate::payloads;
+
+payloads! { 1;
+    /// A new generation of a view is being built beside the one that is read.
+    GenerationStarted = "view_generation.started" {
+        /// The generation's number, from 1.
+        generation: u32,
+        /// Why it is built.
+        reason: String,
+        /// The view's name.
+        view: String,
+    }
+    /// A generation caught up and is read from now on.
+    GenerationSwitched = "view_generation.switched" {
+        /// SHA-256 of the canonical dump at the switch, lower-case hex.
+        digest: String,
+        /// The generation that is read now.
+        generation: u32,
+        /// The view's name.
+        view: String,
+    }
+    /// A generation was given up before it was read.
+    GenerationAbandoned = "view_generation.abandoned" {
+        /// The generation's number.
+        generation: u32,
+        /// Why.
+        reason: String,
+        /// The view's name.
+        view: String,
+    }
+}
