@@ -1,1 +1,111 @@
-fn main() {}
+//! `cargo xtask <verb>`: how this repository is started, tested, checked and measured.
+//!
+//! One file a verb. What a verb needs from outside (engines, tools) is fetched into `~/.cache/vaultstream`,
+//! never into the repository; everything cargo builds goes to one target directory there unless
+//! `CARGO_TARGET_DIR` says otherwise. An unknown verb prints the usage and fails.
+
+mod bench;
+mod counts;
+mod doctor;
+mod engines;
+mod generate;
+mod lint;
+mod paths;
+mod process;
+mod start;
+mod steps;
+mod test;
+mod web;
+
+use anyhow::{Result, bail};
+use paths::Paths;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <verb>
+
+  start [-- ARGS]      build dashboard and release binary, then run `vaultstream serve --demo ARGS`
+  test [--fast | --only PHASE]
+                       everything CI checks; --fast: source rules and unit tests only
+                       phases: engines, lint, dashboard, build, generated, tests
+  lint [--fast]        fmt, clippy, edges, ratchets, licences, generated files; --fast: source rules only
+  generate             rewrite the generated files that lint compares
+  bench [--full]       one JSON object a line; exits 1 when a target is not met
+  doctor [--install]   list prerequisites; --install: also install what this user may install";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<ExitCode> {
+    let Some((verb, rest)) = args.split_first() else {
+        bail!("which verb?\n\n{USAGE}");
+    };
+    if matches!(verb.as_str(), "help" | "--help" | "-h") {
+        println!("{USAGE}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let paths = Paths::find()?;
+    match verb.as_str() {
+        "start" => start::run(&paths, rest),
+        "test" => test::run(&paths, &test::Options::parse(rest)?),
+        "lint" => lint::run(&paths, flag(rest, "--fast")?),
+        "generate" => no_arguments(rest).and_then(|()| generate::write(&paths)),
+        "bench" => bench::run(&paths, flag(rest, "--full")?),
+        "doctor" => doctor::run(&paths, flag(rest, "--install")?),
+        _ => bail!("unknown verb `{verb}`\n\n{USAGE}"),
+    }
+}
+
+/// Whether the only argument is `name`; any other argument is refused.
+fn flag(rest: &[String], name: &str) -> Result<bool> {
+    match rest {
+        [] => Ok(false),
+        [only] if only == name => Ok(true),
+        _ => bail!("unexpected {rest:?}: this verb takes only `{name}`\n\n{USAGE}"),
+    }
+}
+
+fn no_arguments(rest: &[String]) -> Result<()> {
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        bail!("unexpected {rest:?}: this verb takes no arguments")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn unknown_verb_should_print_usage() {
+        let error = dispatch(&words("frobnicate")).expect_err("must be refused");
+        assert!(error.to_string().contains("unknown verb `frobnicate`"));
+        assert!(error.to_string().contains("doctor [--install]"));
+    }
+
+    #[test]
+    fn missing_verb_should_be_refused() {
+        assert!(dispatch(&[]).is_err());
+    }
+
+    #[test]
+    fn flag_should_refuse_anything_else() {
+        assert!(flag(&words("--full"), "--full").expect("accepted"));
+        assert!(!flag(&[], "--full").expect("accepted"));
+        assert!(flag(&words("--ful"), "--full").is_err());
+        assert!(flag(&words("--full twice"), "--full").is_err());
+    }
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask bench`: one JSON object a line, `{"bench","value","unit","baseline","ratio","target","met"}`; the
+//! exit says whether every target was met.
+//!
+//! Most lines come from the `bench` target of `tests/`, run optimised against the release binary. Those that are
+//! about building are made here: the size of the dashboard and, with `--full`, a clean build of what `start` builds.
+
+use crate::lint::limits::WASM_BROTLI_BYTES_MAX;
+use crate::paths::Paths;
+use crate::{doctor, engines, process, start, test, web};
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Twelve minutes on two cores, before the first transfer.
+const CLEAN_BUILD_S_MAX: u64 = 12 * 60;
+
+pub fn run(paths: &Paths, full: bool) -> Result<ExitCode> {
+    doctor::ensure_wasm_target(paths)?;
+    let engines = engines::ensure(paths)?;
+    let built = web::build(paths)?;
+    start::build_release(paths)?;
+    let mut lines = vec![at_most(
+        "dashboard wasm, whole",
+        built.wasm_brotli_bytes(),
+        "B brotli",
+        WASM_BROTLI_BYTES_MAX,
+    )];
+    if full {
+        lines.push(at_most(
+            "clean build of start",
+            clean_build(paths)?,
+            "s",
+            CLEAN_BUILD_S_MAX,
+        ));
+    }
+    lines.iter().for_each(|line| println!("{line}"));
+
+    let words = "test --release -p vaultstream-tests --test bench --";
+    let mut bench = process::cargo(paths, words);
+    bench.args(full.then_some("--full"));
+    test::equip(&mut bench, paths, &engines);
+    bench.env("VAULTSTREAM_BIN", paths.release_binary("vaultstream"));
+    let status = process::stream(bench, |line| lines.extend(measurement(line)))?;
+
+    let missed: Vec<String> = lines
+        .iter()
+        .filter(|line| line["met"] == false)
+        .map(name)
+        .collect();
+    if !missed.is_empty() {
+        println!("not met: {}", missed.join(", "));
+        return Ok(ExitCode::FAILURE);
+    }
+    if !status.success() {
+        bail!("the benches ended with {status}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn at_most(bench: &str, value: u64, unit: &str, target: u64) -> Value {
+    let met = value <= target;
+    json!({ "bench": bench, "value": value, "unit": unit, "baseline": null, "ratio": null, "target": target, "met": met })
+}
+
+fn name(line: &Value) -> String {
+    line["bench"].as_str().unwrap_or("(unnamed)").to_owned()
+}
+
+/// The line, where it is one measurement.
+fn measurement(line: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(line.trim()).ok()?;
+    (value["bench"].is_string() && value["met"].is_boolean()).then_some(value)
+}
+
+/// Seconds that `start` takes to build everything into an empty directory; downloads are not repeated.
+fn clean_build(paths: &Paths) -> Result<u64> {
+    let target = paths.scratch_target("clean-build");
+    if target.exists() {
+        fs::remove_dir_all(&target).context("cannot empty the scratch directory")?;
+    }
+    let scratch = paths.with_target(target.clone());
+    let begun = Instant::now();
+    process::run(&mut process::cargo(&scratch, "build -p xtask"))?;
+    web::build(&scratch)?;
+    start::build_release(&scratch)?;
+    let seconds = begun.elapsed().as_secs();
+    fs::remove_dir_all(&target).context("cannot remove the scratch directory")?;
+    Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_measurements_should_be_read() {
+        let line = r#" {"bench":"fold","value":1,"unit":"events/s","target":2,"met":false} "#;
+        assert_eq!(name(&measurement(line).expect("one")), "fold");
+        assert!(measurement("running 1 test").is_none());
+        assert!(measurement(r#"{"bench":"fold"}"#).is_none());
+        assert!(measurement(r#"{"level":"info","met":true}"#).is_none());
+    }
+
+    #[test]
+    fn target_should_be_met_up_to_itself() {
+        assert_eq!(at_most("size", 10, "B", 10)["met"], true);
+        assert_eq!(at_most("size", 11, "B", 10)["met"], false);
+    }
+}
