@@ -27,6 +27,24 @@ value! {
         height: u64,
     }
 
+    /// A block and the one before it.
+    Block {
+        /// The block.
+        at: BlockRef,
+        /// The hash of its parent, lower case.
+        parent: String,
+    }
+
+    /// Where a chain stands.
+    ChainHead {
+        /// The newest block the chain calls final.
+        finalized: BlockRef,
+        /// The newest block the chain calls safe.
+        safe: BlockRef,
+        /// The newest block.
+        tip: Block,
+    }
+
     /// What a transfer wants to happen on chain.
     Intent {
         /// How many minor units.
@@ -82,6 +100,25 @@ value! {
         /// The transaction's id in the chain's own text form, lower case.
         txid: String,
     }
+}
+
+/// Where a transaction is, as a node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionView {
+    /// The node does not know it.
+    Absent,
+    /// It is in the node's pool.
+    Pooled,
+    /// It is in a block of the node's canonical chain.
+    Included {
+        /// The block.
+        block: BlockRef,
+        /// What the network charged, in minor units of the native asset.
+        fee: Amount,
+        /// Whether it did what it was meant to.
+        succeeded: bool,
+    },
 }
 
 /// A transaction drawn up for one chain family.

@@ -6,6 +6,7 @@
 //! of the outcomes, and anything unclear is `Ambiguous`. Connections have time limits; errors carry no credentials.
 
 use async_trait::async_trait;
+pub use vaultstream_event_schemas::chain::{Block, ChainHead, TransactionView};
 use vaultstream_event_schemas::chain::{BlockRef, FeeQuote, Intent, RawTransaction};
 use vaultstream_event_schemas::execution::v1::BroadcastOutcome;
 use vaultstream_event_schemas::{Amount, AssetId};
@@ -22,44 +23,6 @@ pub enum NodeError {
     /// The node refused the question, which will not change.
     #[error("the node refused: {0}")]
     Refused(String),
-}
-
-/// A block and the one before it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
-    /// The block.
-    pub at: BlockRef,
-    /// The hash of its parent, lower case.
-    pub parent: String,
-}
-
-/// Where a chain stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChainHead {
-    /// The newest block.
-    pub tip: Block,
-    /// The newest block the chain calls safe.
-    pub safe: BlockRef,
-    /// The newest block the chain calls final.
-    pub finalized: BlockRef,
-}
-
-/// Where a transaction is, as a node sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TransactionView {
-    /// The node does not know it.
-    Absent,
-    /// It is in the node's pool.
-    Pooled,
-    /// It is in a block of the node's canonical chain.
-    Included {
-        /// The block.
-        block: BlockRef,
-        /// What the network charged, in minor units of the native asset.
-        fee: Amount,
-        /// Whether it did what it was meant to.
-        succeeded: bool,
-    },
 }
 
 /// What a node answered to a broadcast.
