@@ -61,9 +61,9 @@ impl Paths {
         self.cache.join(name)
     }
 
-    /// The built dashboard, as the binary serves it.
+    /// The built dashboard, as the binary serves it. Not `web`: cargo keeps the profile of that name there.
     pub fn web(&self) -> PathBuf {
-        self.target.join("web")
+        self.target.join("dashboard")
     }
 
     pub fn debug_binary(&self, name: &str) -> PathBuf {
@@ -83,7 +83,7 @@ mod tests {
     fn target_should_default_to_the_cache() {
         let paths = Paths::new("/repo".into(), Path::new("/h"), None);
         assert_eq!(paths.target, Path::new("/h/.cache/vaultstream/target"));
-        assert_eq!(paths.web(), Path::new("/h/.cache/vaultstream/target/web"));
+        assert_eq!(paths.web(), Path::new("/h/.cache/vaultstream/target/dashboard"));
     }
 
     #[test]

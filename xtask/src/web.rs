@@ -1,12 +1,12 @@
 //! Builds the dashboard into files that can be served as they are: content-hashed names, brotli beside each.
 //!
 //! ```text
-//! <target>/web/index.html            from dashboard-web/index.html, placeholders filled
-//! <target>/web/assets/app-<h>.js     wasm-bindgen's glue, which starts the module itself
-//! <target>/web/assets/app-<h>.wasm
-//! <target>/web/assets/style-<h>.css  tokens.css, then style.css
-//! <target>/web/assets/theme-<h>.js   chooses the theme before the first paint
-//! <target>/web/assets/*.br, index.html.br
+//! <target>/dashboard/index.html            from dashboard-web/index.html, placeholders filled
+//! <target>/dashboard/assets/app-<h>.js     wasm-bindgen's glue, which starts the module itself
+//! <target>/dashboard/assets/app-<h>.wasm
+//! <target>/dashboard/assets/style-<h>.css  tokens.css, then style.css
+//! <target>/dashboard/assets/theme-<h>.js   chooses the theme before the first paint
+//! <target>/dashboard/assets/*.br, index.html.br
 //! ```
 //! Nothing is inline, so the page's policy needs no exception. Placeholders of the template: `%JS%`, `%WASM%`,
 //! `%CSS%`, `%THEME%` (absolute paths) and `%BUILD%` (a digest of all of them); one that is unknown or absent
@@ -111,7 +111,7 @@ pub fn build(paths: &Paths) -> Result<Built> {
         });
     }
     let (glue, module) = compile(paths, optimiser.ok().as_deref())?;
-    let staging = paths.target.join("web.new");
+    let staging = paths.target.join("dashboard.new");
     clear(&staging)?;
     assemble(&paths.root.join(SHELL), &glue, &module, &staging)?;
     compress(&staging)?;
@@ -132,7 +132,7 @@ fn compile(paths: &Paths, optimiser: Option<&Path>) -> Result<(PathBuf, Vec<u8>)
         .target
         .join("wasm32-unknown-unknown/web")
         .join(format!("{CRATE}.wasm"));
-    let out = paths.target.join("web.glue");
+    let out = paths.target.join("dashboard.glue");
     clear(&out)?;
     let mut bindgen = Bindgen::new();
     bindgen
