@@ -34,6 +34,9 @@ pub struct Engines {
 
 /// Fetches everything the tests need and starts each once to see that it answers.
 pub fn ensure(paths: &Paths) -> Result<Engines> {
+    if process::find_program(&["npm"]).is_none() {
+        crate::doctor::apt_install(&["nodejs", "npm"])?;
+    }
     let browser_dir = npm_packages(paths, "test")?;
     let anvil = given("VAULTSTREAM_ANVIL_BIN")?.unwrap_or_else(|| anvil_in(&browser_dir));
     expect_version(
@@ -50,7 +53,8 @@ pub fn ensure(paths: &Paths) -> Result<Engines> {
     })
 }
 
-/// `wasm-opt`, or the reason why there is none; the dashboard works without it and is larger.
+/// `wasm-opt`, or the reason why there is none; the dashboard works without it and is larger, so nothing is
+/// installed on the machine for it.
 pub fn wasm_opt(paths: &Paths) -> Result<PathBuf> {
     let file = npm_packages(paths, "build")?.join("node_modules/binaryen/bin/wasm-opt");
     expect_version(&file, BINARYEN, "remove its directory, then try again")?;
@@ -96,9 +100,6 @@ pub fn chromium() -> Result<PathBuf> {
 fn npm_packages(paths: &Paths, set: &str) -> Result<PathBuf> {
     let source = paths.root.join("xtask/npm").join(set);
     install_once(&source, &paths.engines(), set, |dir| {
-        if process::find_program(&["npm"]).is_none() {
-            crate::doctor::apt_install(&["nodejs", "npm"])?;
-        }
         let mut npm = process::command(paths, "npm");
         npm.current_dir(dir).args([
             "ci",

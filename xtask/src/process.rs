@@ -10,6 +10,11 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+/// How far the child may run ahead of us.
+const LINES_IN_FLIGHT: usize = 1024;
 
 const LEFT_BY_CARGO_RUN: [&str; 5] = [
     "CARGO_PKG_",
@@ -68,24 +73,53 @@ pub fn capture(command: &mut Command) -> Result<Vec<u8>> {
 }
 
 /// Runs to the end, hands over each line of both outputs in the order they were written, and prints it.
-pub fn stream(mut command: Command, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
-    println!("$ {}", shown(&command));
+///
+/// A process that the child leaves behind keeps the pipe open; it is not waited for, or one leaked engine would
+/// hold up the whole run.
+pub fn stream(command: Command, each: impl FnMut(&str)) -> Result<ExitStatus> {
+    stream_patiently(command, Duration::from_secs(2), each)
+}
+
+fn stream_patiently(
+    mut command: Command,
+    patience: Duration,
+    mut each: impl FnMut(&str),
+) -> Result<ExitStatus> {
+    let shown = shown(&command);
+    println!("$ {shown}");
     let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
     command
         .stdout(writer.try_clone().context("cannot share the pipe")?)
         .stderr(writer);
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("cannot start {}", shown(&command)))?;
+    let mut child = command.spawn().with_context(|| format!("cannot start {shown}"))?;
     // The command holds our copies of the writing end; as long as it lives the reader never ends.
     drop(command);
-    for line in BufReader::new(reader).split(b'\n') {
-        let line = line.context("cannot read the child's output")?;
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        each(&line);
+    let (sender, lines) = sync_channel(LINES_IN_FLIGHT);
+    std::thread::spawn(move || {
+        let read = BufReader::new(reader).split(b'\n').map_while(Result::ok);
+        // The receiver goes away only when it has stopped listening: then so do we.
+        let _ = read
+            .map(|line| sender.send(line))
+            .take_while(Result::is_ok)
+            .count();
+    });
+    let mut ended = None;
+    loop {
+        match lines.recv_timeout(patience) {
+            Ok(line) => {
+                let line = String::from_utf8_lossy(&line);
+                println!("{line}");
+                each(&line);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) if ended.is_some() => {
+                println!("note: something that {shown} started is still running");
+                break;
+            }
+            Err(RecvTimeoutError::Timeout) => ended = child.try_wait().context("cannot ask for the child")?,
+        }
     }
-    child.wait().context("cannot wait for the child")
+    ended.map_or_else(|| child.wait().context("cannot wait for the child"), Ok)
 }
 
 /// The command line as a person would type it, with directories of the machine left out.
@@ -111,6 +145,7 @@ pub fn find_program(names: &[&str]) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
@@ -126,6 +161,21 @@ mod tests {
         });
         assert_eq!(status.expect("sh starts").code(), Some(3));
         assert_eq!(lines, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn stream_should_not_wait_for_what_the_child_leaves_behind() {
+        let begun = Instant::now();
+        let mut lines = Vec::new();
+        let patience = Duration::from_millis(50);
+        let leak = shell("sleep 5 & echo a; exit 4");
+        let status = stream_patiently(leak, patience, |line| lines.push(line.to_owned()));
+        assert_eq!(status.expect("sh starts").code(), Some(4));
+        assert_eq!(lines, ["a"]);
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "it waited for the one left behind"
+        );
     }
 
     #[test]

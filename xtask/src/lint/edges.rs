@@ -36,7 +36,7 @@ enum Outside {
 const ANY: &[&str] = &["*"];
 const NONE: &[&str] = &[];
 
-const ROOMS: [Room; 20] = [
+const ROOMS: [Room; 18] = [
     room("event-schemas", "event-schemas", NONE, Outside::No),
     room("domain", "domain", &["event-schemas"], Outside::No),
     room("kernel", "kernel", &["event-schemas", "domain"], Outside::No),
@@ -113,8 +113,6 @@ const ROOMS: [Room; 20] = [
     room("root", "", ANY, Outside::No),
     room("tests", "tests", ANY, Outside::Yes),
     room("xtask", "xtask", NONE, Outside::Yes),
-    room("docs", "docs", NONE, Outside::No),
-    room("fuzz", "fuzz", ANY, Outside::No),
 ];
 
 const HTTP: [&str; 19] = [
