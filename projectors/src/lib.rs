@@ -1,1 +1,8 @@
-//! Views.
+//! What a view is (tables as values, rows, pure folds, canonical dump), the worker that keeps it, and the reads that
+//! answer from it.
+//!
+//! Invariants: exactly one shard writes a row; a row is the fold of one stream and holds its tenant; a fold skips what
+//! its row has seen; the tenant is a part of every key an API reads by. Refuses nothing that was once accepted: an event
+//! that cannot be folded parks its own stream and nothing else.
+
+pub mod rows;
