@@ -6,6 +6,8 @@
 
 pub mod bus;
 pub mod chain_node;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod event_log;
 pub mod faucet;
 pub mod keyring;

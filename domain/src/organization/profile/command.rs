@@ -1,0 +1,43 @@
+//! What can be asked of an organization.
+
+use vaultstream_event_schemas::Sealed;
+use vaultstream_event_schemas::organization::v1::{Approval, Contact};
+
+/// What can be asked of an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrganizationCommand {
+    /// Register it.
+    Register {
+        /// Its name.
+        name: String,
+        /// How transfers are approved.
+        approval: Approval,
+        /// Whom to reach, sealed.
+        contact: Option<Sealed<Contact>>,
+    },
+    /// Give it another name.
+    Rename {
+        /// The new name.
+        name: String,
+    },
+    /// Change how transfers are approved.
+    SetApproval {
+        /// The new setting.
+        approval: Approval,
+    },
+    /// Refuse its commands until it is reactivated.
+    Suspend {
+        /// Why.
+        reason: String,
+    },
+    /// End a suspension.
+    Reactivate {
+        /// Why.
+        reason: String,
+    },
+    /// End it.
+    Close {
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,35 @@
+//! The fold of an organization.
+
+use serde::{Deserialize, Serialize};
+use vaultstream_event_schemas::organization::v1::Approval;
+use vaultstream_event_schemas::status::OrganizationStatus;
+
+use super::OrganizationEvent;
+
+/// An organization, folded.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OrganizationState {
+    /// Where it is in its life; `None` before it is registered.
+    pub status: Option<OrganizationStatus>,
+    /// Its name.
+    pub name: String,
+    /// How transfers are approved.
+    pub approval: Option<Approval>,
+}
+
+impl OrganizationState {
+    pub(super) fn fold(&mut self, event: &OrganizationEvent) {
+        match event {
+            OrganizationEvent::Registered(e) => {
+                self.status = Some(OrganizationStatus::Active);
+                self.name.clone_from(&e.name);
+                self.approval = Some(e.approval);
+            }
+            OrganizationEvent::Renamed(e) => self.name.clone_from(&e.name),
+            OrganizationEvent::ApprovalChanged(e) => self.approval = Some(e.approval),
+            OrganizationEvent::Suspended(_) => self.status = Some(OrganizationStatus::Suspended),
+            OrganizationEvent::Reactivated(_) => self.status = Some(OrganizationStatus::Active),
+            OrganizationEvent::Closed(_) => self.status = Some(OrganizationStatus::Closed),
+        }
+    }
+}

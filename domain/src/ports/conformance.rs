@@ -1,0 +1,10 @@
+//! The ports' contracts as code: suites that every adapter passes unchanged.
+//!
+//! A suite is a set of plain functions that panic when the contract is broken; an adapter's tests call them with a
+//! harness that makes the adapter. They use public port methods only, so they say nothing an adapter could not know.
+
+pub mod bus;
+pub mod event_log;
+pub mod progress;
+pub mod runtime;
+pub mod sample;

@@ -1,0 +1,171 @@
+//! The use cases of the transfer context.
+
+use vaultstream_event_schemas::envelope::Owner;
+use vaultstream_event_schemas::execution::v1::Queued;
+use vaultstream_event_schemas::transfer::v1;
+use vaultstream_event_schemas::{
+    ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp, TransferId, VaultId, id,
+};
+
+use super::{Transfer, TransferCommand, TransferError};
+use crate::decider::Decider;
+use crate::error::DomainError;
+use crate::execution::{Execution, ExecutionCommand, Slots, spendable};
+use crate::transact::{Change, States, Transact};
+use crate::vault::{Account, AccountError};
+
+const MIN_DEADLINE_SECONDS: i64 = 60;
+const MAX_DEADLINE_SECONDS: i64 = 30 * 24 * 3600;
+
+/// Requests a transfer: the account must be open and able to spend the amount now. Nothing is reserved yet, so of two
+/// requests that race for one balance both may be taken; the loser ends when funds are reserved.
+#[derive(Debug, Clone)]
+pub struct RequestTransfer {
+    /// Its id, in the account's shard.
+    pub transfer: TransferId,
+    /// The tenant.
+    pub organization: OrganizationId,
+    /// What is requested.
+    pub request: v1::Requested,
+}
+
+impl Transact for RequestTransfer {
+    fn name(&self) -> &'static str {
+        "transfer.request"
+    }
+    fn shard(&self) -> ShardNumber {
+        self.transfer.shard()
+    }
+    fn reads(&self) -> Vec<StreamId> {
+        let account = self.request.account;
+        vec![self.transfer.into(), account.into(), account.slots().into()]
+    }
+    fn decide(&self, states: &States, now: Timestamp) -> Result<Vec<Change>, DomainError> {
+        let state = states.get::<Transfer>(self.transfer);
+        if state.request.is_none() {
+            self.check(states, now)?;
+        }
+        let events = Transfer::decide(state, &TransferCommand::Request(self.request.clone()))?;
+        Ok(vec![Change::of(
+            self.transfer,
+            self.organization,
+            Owner::Vault(self.request.vault),
+            events,
+        )])
+    }
+}
+
+impl RequestTransfer {
+    fn check(&self, states: &States, now: Timestamp) -> Result<(), DomainError> {
+        let account = states.get::<Account>(self.request.account);
+        if account.vault.is_some_and(|v| v != self.request.vault) {
+            return Err(AccountError::Unknown.into());
+        }
+        let address = account.sending_address()?;
+        if account.chain.as_ref() != Some(&self.request.asset.chain()) {
+            return Err(TransferError::WrongChain.into());
+        }
+        if address == self.request.destination {
+            return Err(TransferError::ToItself.into());
+        }
+        let earliest = now.plus_seconds(MIN_DEADLINE_SECONDS);
+        let latest = now.plus_seconds(MAX_DEADLINE_SECONDS);
+        if self.request.expires_at < earliest || self.request.expires_at > latest {
+            return Err(TransferError::InvalidDeadline.into());
+        }
+        let slots = states.get::<Slots>(self.request.account.slots());
+        let spendable = spendable(account, slots, &self.request.asset);
+        if spendable < self.request.amount {
+            return Err(TransferError::InsufficientFunds {
+                spendable: spendable.to_string(),
+                asked: self.request.amount.to_string(),
+            }
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// Changes a transfer by itself: screening, approval, denial, withdrawal, lapse.
+#[derive(Debug, Clone)]
+pub struct ChangeTransfer {
+    /// Which.
+    pub transfer: TransferId,
+    /// The tenant.
+    pub organization: OrganizationId,
+    /// The vault that owns it.
+    pub vault: VaultId,
+    /// The version the caller decided on, when it named one.
+    pub expected: Option<u64>,
+    /// What to change.
+    pub command: TransferCommand,
+}
+
+impl Transact for ChangeTransfer {
+    fn name(&self) -> &'static str {
+        "transfer.change"
+    }
+    fn shard(&self) -> ShardNumber {
+        self.transfer.shard()
+    }
+    fn reads(&self) -> Vec<StreamId> {
+        vec![self.transfer.into()]
+    }
+    fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
+        DomainError::check_version(self.expected, states.version(self.transfer))?;
+        let events = Transfer::decide(states.get::<Transfer>(self.transfer), &self.command)?;
+        Ok(vec![Change::of(
+            self.transfer,
+            self.organization,
+            Owner::Vault(self.vault),
+            events,
+        )])
+    }
+}
+
+/// The id of the one execution of a transfer: derived, so that a second executor collides with the first.
+pub fn execution_id(transfer: TransferId) -> ExecutionId {
+    let bare = id::derived("execution", &[transfer.uuid().as_bytes(), b"1"]);
+    ExecutionId::from_uuid(id::with_shard(bare, transfer.shard()))
+}
+
+/// Hands an approved transfer to its execution; both streams are written together or not at all.
+#[derive(Debug, Clone)]
+pub struct StartExecution {
+    /// The transfer.
+    pub transfer: TransferId,
+    /// The tenant.
+    pub organization: OrganizationId,
+    /// The vault that owns it.
+    pub vault: VaultId,
+    /// How the execution is queued.
+    pub queued: Queued,
+}
+
+impl Transact for StartExecution {
+    fn name(&self) -> &'static str {
+        "transfer.start_execution"
+    }
+    fn shard(&self) -> ShardNumber {
+        self.transfer.shard()
+    }
+    fn reads(&self) -> Vec<StreamId> {
+        vec![self.transfer.into(), execution_id(self.transfer).into()]
+    }
+    fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
+        let execution = execution_id(self.transfer);
+        let owner = Owner::Vault(self.vault);
+        let started = Transfer::decide(
+            states.get::<Transfer>(self.transfer),
+            &TransferCommand::StartExecution { execution },
+        )?;
+        let queued = Execution::decide(
+            states.get::<Execution>(execution),
+            &ExecutionCommand::Queue(self.queued.clone()),
+        )?;
+        Ok(vec![
+            Change::of(self.transfer, self.organization, owner, started),
+            Change::of(execution, self.organization, owner, queued),
+        ])
+    }
+}
