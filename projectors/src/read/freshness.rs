@@ -1,0 +1,174 @@
+//! How fresh the views are: watermarks, waiting for a token, lag, and what is in quarantine.
+
+use std::collections::BTreeMap;
+
+use vaultstream_domain::ports::event_log::Head;
+use vaultstream_domain::ports::view_store::Direction;
+use vaultstream_event_schemas::token::{Place, Positions};
+use vaultstream_event_schemas::{Family, Hlc, ShardNumber};
+
+use super::merge::scan;
+use super::{ReadError, Reads};
+use crate::rows::QuarantineRow;
+use crate::tables::{self, n};
+use crate::view_name::ViewName;
+use crate::watermarks::Mark;
+
+/// How often a wait looks at the store when no projector of this process says more.
+const POLL_MS: u64 = 20;
+
+/// A view did not get far enough in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("view {view} is at position {reached} of shard {shard} and {wanted} was asked for; ask again in a moment")]
+pub struct Behind {
+    /// The view.
+    pub view: ViewName,
+    /// The shard.
+    pub shard: ShardNumber,
+    /// The position it is at.
+    pub reached: u64,
+    /// The position it should be at.
+    pub wanted: u64,
+}
+
+/// How far a view is behind the log in one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewLag {
+    /// The view.
+    pub view: ViewName,
+    /// The family.
+    pub family: Family,
+    /// The generation that is read.
+    pub generation: u32,
+    /// Events folded, over the family's shards.
+    pub position: u64,
+    /// Events in the log, over the family's shards.
+    pub head: u64,
+    /// Between the newest folded event and the newest in the log, the slowest shard, in microseconds; 0 when everything
+    /// is folded.
+    pub lag_us: u64,
+    /// Streams in quarantine.
+    pub quarantined: usize,
+}
+
+impl Reads {
+    /// Where the read generation of a view stands, by shard.
+    pub async fn watermarks(&self, view: ViewName) -> Result<BTreeMap<ShardNumber, Mark>, ReadError> {
+        let pin = self.generations.pin(view);
+        let mut marks = self.watermarks.of(view, pin.generation());
+        for family in view.families(&self.registry) {
+            if self.registry.shards_of(&family).all(|shard| marks.contains_key(&shard)) {
+                continue;
+            }
+            let at = view.at(family, pin.generation());
+            for (shard, place) in self.store.watermarks(&at).await? {
+                marks.entry(shard).or_insert(Mark { place, hlc: Hlc::default(), quarantined: 0 });
+            }
+        }
+        Ok(marks)
+    }
+
+    /// The positions that some views have reached together: what a cache key or a token of an answer holds.
+    pub async fn positions(&self, views: &[ViewName]) -> Result<Positions, ReadError> {
+        let mut lowest: BTreeMap<ShardNumber, Place> = BTreeMap::new();
+        for view in views {
+            let marks = self.watermarks(*view).await?;
+            for family in view.families(&self.registry) {
+                for shard in self.registry.shards_of(&family) {
+                    let place = marks.get(&shard).map_or(Place { incarnation: 1, position: 0 }, |m| m.place);
+                    let slot = lowest.entry(shard).or_insert(place);
+                    *slot = (*slot).min(place);
+                }
+            }
+        }
+        Ok(Positions(lowest))
+    }
+
+    /// Waits until the views hold everything up to the positions, at most `timeout_ms`. Shards that a view does not cover
+    /// do not count for it.
+    pub async fn wait(&self, views: &[ViewName], positions: &Positions, timeout_ms: u64) -> Result<(), ReadError> {
+        let mut moved = self.watermarks.subscribe();
+        let deadline = self.clock.sleep_ms(timeout_ms);
+        tokio::pin!(deadline);
+        loop {
+            moved.mark_unchanged();
+            let Some(behind) = self.behind(views, positions).await? else { return Ok(()) };
+            tokio::select! {
+                biased;
+                () = &mut deadline => return Err(behind.into()),
+                _ = moved.changed() => {}
+                () = self.clock.sleep_ms(POLL_MS) => {}
+            }
+        }
+    }
+
+    async fn behind(&self, views: &[ViewName], positions: &Positions) -> Result<Option<Behind>, ReadError> {
+        for view in views {
+            let covered = |shard: ShardNumber| self.registry.entry(shard).is_some_and(|e| view.covers(&e.family));
+            let mut wanted = positions.0.iter().filter(|(s, p)| p.position > 0 && covered(**s)).peekable();
+            if wanted.peek().is_none() {
+                continue;
+            }
+            let marks = self.watermarks(*view).await?;
+            for (shard, wanted) in wanted {
+                let place = marks.get(shard).map(|m| m.place);
+                if place.is_some_and(|p| p.position > 0 && p.incarnation != wanted.incarnation) {
+                    return Err(ReadError::OtherLife { shard: *shard });
+                }
+                let reached = place.map_or(0, |p| p.position);
+                if reached < wanted.position {
+                    return Ok(Some(Behind { view: *view, shard: *shard, reached, wanted: wanted.position }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// How far every view is behind the log, by family.
+    pub async fn lag(&self, heads: &BTreeMap<ShardNumber, Head>) -> Result<Vec<ViewLag>, ReadError> {
+        let mut lags = Vec::new();
+        for view in ViewName::ALL {
+            let marks = self.watermarks(view).await?;
+            for family in view.families(&self.registry) {
+                let mut lag = ViewLag {
+                    view,
+                    generation: self.generations.current(view),
+                    position: 0,
+                    head: 0,
+                    lag_us: 0,
+                    quarantined: 0,
+                    family: family.clone(),
+                };
+                for shard in self.registry.shards_of(&family) {
+                    let mark = marks.get(&shard);
+                    let head = heads.get(&shard);
+                    let (position, end) =
+                        (mark.map_or(0, |m| m.place.position), head.map_or(0, |head| head.position));
+                    lag.position += position;
+                    lag.head += end;
+                    lag.quarantined += mark.map_or(0, |m| m.quarantined);
+                    if let (true, Some(head), Some(mark)) = (position < end, head, mark) {
+                        let since = if mark.hlc.0 == 0 { 0 } else { head.hlc.0.saturating_sub(mark.hlc.0) };
+                        lag.lag_us = lag.lag_us.max(since);
+                    }
+                }
+                lags.push(lag);
+            }
+        }
+        Ok(lags)
+    }
+
+    /// The streams a view could not fold; its watermark is complete except for these.
+    pub async fn quarantined(&self, view: ViewName) -> Result<Vec<QuarantineRow>, ReadError> {
+        let mut rows = Vec::new();
+        for family in view.families(&self.registry) {
+            let shards: Vec<_> = self.registry.shards_of(&family).collect();
+            let at = self.at(view, family);
+            for shard in shards {
+                let all = scan(tables::QUARANTINE.name, vec![n(shard.0.into())], None, Direction::Forward);
+                rows.extend(self.whole::<QuarantineRow>(&at, all, "quarantined streams").await?);
+            }
+        }
+        Ok(rows)
+    }
+}
