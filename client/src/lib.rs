@@ -1,1 +1,44 @@
-//! REST types.
+//! The words of the REST API as Rust types, and a thin client that speaks them.
+//!
+//! The types are what travels: camel case, amounts as decimal strings of minor units, ids with their prefixes, times in
+//! RFC 3339. Requests refuse unknown fields when they are read; answers do not, so that a client survives a newer
+//! server. Requests carry free text where the server has to answer a precise refusal (`amount`, `asset`,
+//! `destination`): reading them never fails on their meaning, only on their form. Safe to compile to wasm.
+
+#[macro_use]
+mod dto;
+
+pub mod account;
+pub mod api_key;
+pub mod chain;
+pub mod command;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod organization;
+pub mod page;
+pub mod problem;
+pub mod session;
+pub mod transfer;
+pub mod vault;
+
+pub use account::{Account, Balance, ChangeAccount};
+pub use api_key::{ApiKey, ApiKeyStatus, IssueApiKey};
+pub use chain::{AddressCheck, Chain, CheckAddress, FaucetPayment, FaucetRequest};
+pub use command::{Command, CommandStatus};
+#[cfg(feature = "http")]
+pub use http::{Client, ClientError};
+pub use organization::{ChangeOrganization, Contact, Organization, RegisterOrganization};
+pub use page::{AssetAmount, Page, Reason};
+pub use problem::{FieldProblem, Problem};
+pub use session::{OpenSession, Session, SessionStatus};
+pub use transfer::{
+    Approver, Execution, Failure, FeeEstimate, RequestTransfer, Transfer, TransferAccepted, TransferPreview,
+};
+pub use vault::{AddAccount, ChangeVault, CreateVault, Vault, VaultAccount};
+
+/// The header that carries a consistency token.
+pub const TOKEN_HEADER: &str = "vaultstream-token";
+/// The header that a browser's own page adds to requests that use the session cookie.
+pub const BROWSER_HEADER: &str = "x-vaultstream-request";
+/// The name of the session cookie.
+pub const SESSION_COOKIE: &str = "vaultstream_session";
