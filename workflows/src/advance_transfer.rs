@@ -1,0 +1,161 @@
+//! Carries a transfer from its request to its execution: screening and the organization's setting, then, once it is
+//! approved, the hand-over; and lets it lapse at its deadline.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use vaultstream_domain::organization::Organization;
+use vaultstream_domain::transfer::{ChangeTransfer, StartExecution, Transfer, TransferCommand, TransferEvent};
+use vaultstream_domain::vault::Account;
+use vaultstream_domain::{Event, Transact};
+use vaultstream_event_schemas::chain::Intent;
+use vaultstream_event_schemas::envelope::StoredEvent;
+use vaultstream_event_schemas::execution::v1::Queued;
+use vaultstream_event_schemas::organization::v1::Approval;
+use vaultstream_event_schemas::transfer::v1;
+use vaultstream_event_schemas::{OrganizationId, Timestamp, TransferId, TransferStatus, VaultId};
+
+use crate::reactor::{React, ReactError};
+use crate::services::{CommandError, Services};
+
+/// How often deadlines are looked at.
+const DEADLINE_TICK_MS: u64 = 1_000;
+
+/// A deadline, ordered by time.
+type Deadline = (Timestamp, TransferId, OrganizationId, VaultId);
+
+/// The reaction.
+pub struct AdvanceTransfer {
+    services: Services,
+    deadlines: Mutex<BTreeSet<Deadline>>,
+}
+
+impl AdvanceTransfer {
+    /// A reaction on these services.
+    pub const fn new(services: Services) -> Self {
+        Self { services, deadlines: Mutex::new(BTreeSet::new()) }
+    }
+
+    /// Remembers the deadline of a transfer that is open at start.
+    pub async fn remember(&self, transfer: TransferId, organization: OrganizationId) -> Result<(), ReactError> {
+        let state = self.services.load::<Transfer>(transfer).await?;
+        if let (Some(request), Some(status)) = (state.request, state.status)
+            && matches!(status, TransferStatus::Requested | TransferStatus::Screening | TransferStatus::AwaitingApproval)
+        {
+            self.watch(request.expires_at, transfer, organization, request.vault);
+        }
+        Ok(())
+    }
+
+    fn watch(&self, at: Timestamp, transfer: TransferId, organization: OrganizationId, vault: VaultId) {
+        let mut deadlines = self.deadlines.lock().unwrap_or_else(PoisonError::into_inner);
+        deadlines.insert((at, transfer, organization, vault));
+    }
+
+    fn due(&self, now: Timestamp) -> Vec<Deadline> {
+        let mut deadlines = self.deadlines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = Vec::new();
+        while deadlines.first().is_some_and(|(at, ..)| *at <= now) {
+            due.extend(deadlines.pop_first());
+        }
+        due
+    }
+
+    /// Lets transfers lapse at their deadlines until `stop`.
+    pub async fn run_deadlines(self: Arc<Self>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let now = self.services.clock.now();
+            for deadline in self.due(now) {
+                self.expire(deadline, now).await;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.services.clock.sleep_ms(DEADLINE_TICK_MS) => {}
+            }
+        }
+    }
+
+    async fn expire(&self, (at, transfer, organization, vault): Deadline, now: Timestamp) {
+        let command = TransferCommand::Expire { now };
+        let change = ChangeTransfer { transfer, organization, vault, expected: None, command };
+        let context = self.services.context("expire_transfer", None, None);
+        if let Err(CommandError::Unavailable(error)) = self.services.commands.execute(context, Arc::new(change)).await {
+            tracing::warn!(%transfer, %error, "deadline not recorded; trying again");
+            self.watch(at, transfer, organization, vault);
+        }
+    }
+
+    async fn screen(&self, stored: &StoredEvent, transfer: TransferId, r: &v1::Requested) -> Result<(), ReactError> {
+        self.watch(r.expires_at, transfer, stored.envelope.organization, r.vault);
+        let organization = self.services.load::<Organization>(stored.envelope.organization).await?;
+        let (approvals_needed, rule) = match organization.approval {
+            Some(Approval::None) => (0, "the organization asks for no approval"),
+            // An organization that cannot be read asks for an approval: a failure never loosens a rule.
+            Some(Approval::One) | None => (1, "the organization asks for one approval"),
+        };
+        let command = TransferCommand::RecordScreening(v1::Screened { approvals_needed, rule: rule.to_owned() });
+        self.execute(stored, ChangeTransfer {
+            transfer,
+            organization: stored.envelope.organization,
+            vault: r.vault,
+            expected: None,
+            command,
+        })
+        .await
+    }
+
+    async fn start(&self, stored: &StoredEvent, transfer: TransferId) -> Result<(), ReactError> {
+        let state = self.services.load::<Transfer>(transfer).await?;
+        let (Some(request), Some(TransferStatus::Approved)) = (state.request, state.status) else {
+            return Ok(());
+        };
+        let account = self.services.load::<Account>(request.account).await?;
+        let source = account
+            .address
+            .ok_or_else(|| ReactError::Service(format!("account {} has no address", request.account)))?;
+        let queued = Queued {
+            account: request.account,
+            chain: request.asset.chain(),
+            intent: Intent {
+                amount: request.amount,
+                asset: request.asset,
+                destination: request.destination,
+                source,
+            },
+            transfers: vec![transfer],
+        };
+        let organization = stored.envelope.organization;
+        self.execute(stored, StartExecution { transfer, organization, vault: request.vault, queued }).await?;
+        self.services.boundary.passed("queued");
+        Ok(())
+    }
+
+    async fn execute(&self, stored: &StoredEvent, use_case: impl Transact + 'static) -> Result<(), ReactError> {
+        let context =
+            self.services.context(self.name(), Some(stored.envelope.event_ref()), stored.envelope.trace.clone());
+        Ok(self.services.commands.execute(context, Arc::new(use_case)).await?)
+    }
+}
+
+#[async_trait]
+impl React for AdvanceTransfer {
+    fn name(&self) -> &'static str {
+        "advance_transfer"
+    }
+    fn wants(&self, event_type: &str) -> bool {
+        matches!(event_type, "transfer.requested" | "transfer.screened" | "transfer.approved")
+    }
+    async fn react(&self, stored: &StoredEvent, event: &Event) -> Result<(), ReactError> {
+        let Event::Transfer(event) = event else { return Ok(()) };
+        let transfer =
+            TransferId::try_from(stored.envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
+        match event {
+            TransferEvent::Requested(request) => self.screen(stored, transfer, request).await,
+            TransferEvent::Screened(screened) if screened.approvals_needed == 0 => self.start(stored, transfer).await,
+            TransferEvent::Approved(_) => self.start(stored, transfer).await,
+            _ => Ok(()),
+        }
+    }
+}
