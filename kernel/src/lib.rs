@@ -1,1 +1,18 @@
-//! What runs on the ports.
+//! What runs on the ports: the executor that turns commands into events, and the tailer that follows them.
+//!
+//! Invariants: time, tasks and storage come through ports, so a simulator drives this code unchanged; every queue has
+//! a bound; nothing is answered as done that is not durable. Refuses: nothing by itself; the domain and the log do.
+
+pub mod consumer;
+pub mod executor;
+pub mod load;
+pub mod log_bus;
+pub mod observer;
+pub mod tailer;
+
+pub use consumer::{Consumer, ConsumerError};
+pub use executor::{Committed, EventPlace, ExecuteError, Executor, Options, Ports};
+pub use load::{LoadError, Loaded, load_state, load_state_as_of};
+pub use log_bus::LogBus;
+pub use observer::{Fact, Observer, TracingObserver};
+pub use tailer::{Batch, Follower, Mark, TailError, Tailer};

@@ -1,1 +1,12 @@
-//! SQLite adapters.
+//! The embedded engines: event log, views, and progress in SQLite files of the data directory.
+//!
+//! Invariants: one process writes a file; whatever is answered as done is in the file.
+
+pub mod database;
+pub mod log;
+pub mod progress;
+mod readers;
+
+pub use database::{OpenError, Synchronous};
+pub use log::{Options, SqliteLog};
+pub use progress::SqliteProgress;

@@ -1,0 +1,325 @@
+//! One decision, turned into what the log is asked to append.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use vaultstream_domain::aggregate::initial;
+use vaultstream_domain::ports::event_log::{AppendCommand, StreamAppend};
+use vaultstream_domain::transact::{MAX_EVENTS, MAX_STREAMS};
+use vaultstream_domain::{Change, State, States};
+use vaultstream_event_schemas::envelope::{Envelope, GENESIS, HashedEvent};
+use vaultstream_event_schemas::{StreamId, Timestamp};
+
+use super::snapshots::Milestone;
+use super::states::{Cache, Known};
+use super::{ExecuteError, Request};
+
+/// Commands on their way to the log together.
+#[derive(Default)]
+pub(super) struct Batch {
+    /// The time all of them were decided at.
+    pub(super) now: Timestamp,
+    pub(super) pending: Vec<Pending>,
+    /// In the order of `pending`.
+    pub(super) commands: Vec<AppendCommand>,
+    pub(super) bytes: usize,
+}
+
+/// A decided command that waits for the log.
+pub(super) struct Pending {
+    pub(super) request: Request,
+    /// What it will be told when the log agrees.
+    pub(super) verdict: Verdict,
+    /// What it changes, by stream: how many events, and the version they lead to.
+    pub(super) written: Vec<(StreamId, u64, u64)>,
+    pub(super) milestones: Vec<Milestone>,
+    pub(super) incarnation: u32,
+}
+
+/// What was decided.
+pub(super) enum Verdict {
+    /// Events, or nothing to do; the states after it.
+    Done(States),
+    /// A refusal.
+    Refused(ExecuteError),
+}
+
+/// A decision and the append that makes it true.
+pub(super) struct Decided {
+    pub(super) verdict: Verdict,
+    pub(super) append: AppendCommand,
+    pub(super) milestones: Vec<Milestone>,
+}
+
+/// How a decision ended.
+pub(super) enum Decision {
+    /// It can be sent.
+    Ready(Decided),
+    /// It rests on a state that is not durable yet, with nothing that would notice when that is lost.
+    Deferred,
+    /// It cannot be sent at all.
+    Failed(ExecuteError),
+}
+
+/// What decisions of one batch have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Setting {
+    pub(super) now: Timestamp,
+    pub(super) incarnation: u32,
+    pub(super) snapshot_every: u64,
+}
+
+/// Checks what can be checked of a use case before it is asked.
+pub(super) fn check(request: &Request) -> Result<(), ExecuteError> {
+    let shard = request.use_case.shard();
+    let fault = |fault: String| ExecuteError::Faulty {
+        use_case: request.use_case.name(),
+        fault,
+    };
+    let count = request.reads.len() + request.creates.len();
+    if count == 0 || count > MAX_STREAMS {
+        return Err(fault(format!(
+            "it names {count} streams; 1 to {MAX_STREAMS} are allowed"
+        )));
+    }
+    let mut seen = HashSet::with_capacity(count);
+    for stream in request.reads.iter().chain(&request.creates) {
+        if stream.shard() != shard {
+            return Err(fault(format!("{stream} is not in its shard {shard}")));
+        }
+        if !seen.insert(*stream) {
+            return Err(fault(format!("it names {stream} twice")));
+        }
+    }
+    Ok(())
+}
+
+/// Decides on the states in memory, which must hold all that the use case reads; moves them on by what was decided.
+pub(super) fn decide(request: &Request, cache: &mut Cache, setting: Setting) -> Decision {
+    let mut states = States::default();
+    for stream in request.reads.iter().chain(&request.creates) {
+        let known = known(cache, *stream);
+        states.insert(*stream, known.state, known.version);
+    }
+    let decided = catch_unwind(AssertUnwindSafe(|| request.use_case.decide(&states, setting.now)));
+    let changes = match decided {
+        Err(_) => return Decision::Failed(ExecuteError::Panicked(request.use_case.name())),
+        Ok(Err(refusal)) => return conclude(request, cache, Verdict::Refused(refusal.into())),
+        Ok(Ok(changes)) => changes
+            .into_iter()
+            .filter(|c| !c.events.is_empty())
+            .collect::<Vec<_>>(),
+    };
+    if changes.is_empty() {
+        return conclude(request, cache, Verdict::Done(states));
+    }
+    drop(states);
+    match write(request, &changes, cache, setting) {
+        Ok(decision) => decision,
+        Err(error) => Decision::Failed(error),
+    }
+}
+
+/// What is known of a stream; a stream that is to be created and not in memory is taken to be new.
+fn known(cache: &mut Cache, stream: StreamId) -> Known {
+    cache.get(stream).cloned().unwrap_or_else(|| Known {
+        state: Arc::new(initial(stream)),
+        version: 0,
+        hash: GENESIS,
+    })
+}
+
+/// A decision without events: a condition on every stream it rests on.
+fn conclude(request: &Request, cache: &mut Cache, verdict: Verdict) -> Decision {
+    if request
+        .reads
+        .iter()
+        .chain(&request.creates)
+        .any(|stream| cache.is_dirty(*stream))
+    {
+        return Decision::Deferred;
+    }
+    let streams = request
+        .reads
+        .iter()
+        .chain(&request.creates)
+        .map(|stream| StreamAppend {
+            stream: *stream,
+            expected: known(cache, *stream).version,
+            events: Vec::new(),
+        });
+    let append = AppendCommand {
+        shard: request.use_case.shard(),
+        streams: streams.collect(),
+    };
+    Decision::Ready(Decided {
+        verdict,
+        append,
+        milestones: Vec::new(),
+    })
+}
+
+fn write(
+    request: &Request,
+    changes: &[Change],
+    cache: &mut Cache,
+    setting: Setting,
+) -> Result<Decision, ExecuteError> {
+    check_changes(request, changes)?;
+    let changed = |stream: &StreamId| changes.iter().any(|change| change.stream == *stream);
+    if request
+        .reads
+        .iter()
+        .chain(&request.creates)
+        .any(|s| !changed(s) && cache.is_dirty(*s))
+    {
+        return Ok(Decision::Deferred);
+    }
+    for stream in request.creates.iter().filter(|s| changed(s)) {
+        if known(cache, *stream).version > 0 {
+            return Ok(conclude(
+                request,
+                cache,
+                Verdict::Refused(ExecuteError::Exists(*stream)),
+            ));
+        }
+    }
+    let mut streams = Vec::with_capacity(request.reads.len() + request.creates.len());
+    for change in changes {
+        streams.push(encode(request, change, &known(cache, change.stream), setting)?);
+    }
+    for stream in request
+        .reads
+        .iter()
+        .chain(&request.creates)
+        .filter(|s| !changed(s))
+    {
+        let expected = known(cache, *stream).version;
+        streams.push(StreamAppend {
+            stream: *stream,
+            expected,
+            events: Vec::new(),
+        });
+    }
+    let mut milestones = Vec::new();
+    for (change, part) in changes.iter().zip(&streams) {
+        milestones.extend(evolve(request, change, part, cache, setting.snapshot_every)?);
+    }
+    let mut after = States::default();
+    for stream in request.reads.iter().chain(&request.creates) {
+        let known = known(cache, *stream);
+        after.insert(*stream, known.state, known.version);
+    }
+    let append = AppendCommand {
+        shard: request.use_case.shard(),
+        streams,
+    };
+    Ok(Decision::Ready(Decided {
+        verdict: Verdict::Done(after),
+        append,
+        milestones,
+    }))
+}
+
+fn check_changes(request: &Request, changes: &[Change]) -> Result<(), ExecuteError> {
+    let fault = |fault: String| ExecuteError::Faulty {
+        use_case: request.use_case.name(),
+        fault,
+    };
+    let events: usize = changes.iter().map(|change| change.events.len()).sum();
+    if events > MAX_EVENTS {
+        return Err(fault(format!(
+            "it decided on {events} events; at most {MAX_EVENTS} are allowed"
+        )));
+    }
+    for (i, change) in changes.iter().enumerate() {
+        let stream = change.stream;
+        if !request.reads.contains(&stream) && !request.creates.contains(&stream) {
+            return Err(fault(format!("it changes {stream} without having named it")));
+        }
+        if changes[..i].iter().any(|earlier| earlier.stream == stream) {
+            return Err(fault(format!("it changes {stream} twice")));
+        }
+    }
+    Ok(())
+}
+
+/// The events of one change, hashed onto what is known of their stream.
+fn encode(
+    request: &Request,
+    change: &Change,
+    known: &Known,
+    setting: Setting,
+) -> Result<StreamAppend, ExecuteError> {
+    let context = &request.context;
+    let mut hash = known.hash;
+    let mut events = Vec::with_capacity(change.events.len());
+    for (event, sequence) in change.events.iter().zip(known.version + 1..) {
+        let hashed = event.encode().and_then(|encoded| {
+            let envelope = Envelope {
+                actor: context.actor.clone(),
+                causation: context.causation,
+                command: context.command,
+                incarnation: setting.incarnation,
+                occurred_at: setting.now,
+                organization: change.organization,
+                owner: change.owner,
+                sequence,
+                shard: change.stream.shard(),
+                stream: change.stream,
+                trace: context.trace.clone(),
+                event_type: encoded.event_type.to_owned(),
+                version: encoded.version,
+            };
+            HashedEvent::try_new(envelope, encoded, hash)
+        });
+        let hashed = hashed.map_err(|error| ExecuteError::Faulty {
+            use_case: request.use_case.name(),
+            fault: format!("an event of {} cannot be written: {error}", change.stream),
+        })?;
+        hash = hashed.hash;
+        events.push(hashed);
+    }
+    Ok(StreamAppend {
+        stream: change.stream,
+        expected: known.version,
+        events,
+    })
+}
+
+/// Moves a state in memory on by a change. The state is taken out meanwhile: a fold that panics leaves none behind.
+fn evolve(
+    request: &Request,
+    change: &Change,
+    part: &StreamAppend,
+    cache: &mut Cache,
+    snapshot_every: u64,
+) -> Result<Option<Milestone>, ExecuteError> {
+    let taken = cache.take(change.stream);
+    let mut state = taken.map_or_else(|| Arc::new(initial(change.stream)), |known| known.state);
+    let folded = catch_unwind(AssertUnwindSafe(|| {
+        let state: &mut State = Arc::make_mut(&mut state);
+        change.events.iter().for_each(|event| state.evolve(event));
+    }));
+    let (Ok(()), Some(last)) = (folded, part.events.last()) else {
+        return Err(ExecuteError::Panicked(request.use_case.name()));
+    };
+    let (version, hash) = (last.envelope.sequence, last.hash);
+    cache.put(
+        change.stream,
+        Known {
+            state: Arc::clone(&state),
+            version,
+            hash,
+        },
+    );
+    let every = snapshot_every.max(1);
+    let passed = version / every > part.expected / every;
+    Ok(passed.then_some(Milestone {
+        stream: change.stream,
+        version,
+        hash,
+        state,
+    }))
+}

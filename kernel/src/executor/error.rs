@@ -1,0 +1,79 @@
+//! Why a command was not done.
+
+use std::sync::Arc;
+
+use vaultstream_domain::DomainError;
+use vaultstream_domain::error::Coded;
+use vaultstream_event_schemas::{ErrorCode, StreamId};
+
+use crate::load::LoadError;
+
+/// Why a command was not done. Except where it says otherwise, nothing of it was written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ExecuteError {
+    /// The domain refuses, on a durable state.
+    #[error(transparent)]
+    Refused(#[from] DomainError),
+    /// A stream the use case creates exists already.
+    #[error("{0} exists already")]
+    Exists(StreamId),
+    /// The queue is full.
+    #[error("more commands wait than are taken; send again shortly")]
+    Overloaded,
+    /// Others kept changing the same streams.
+    #[error("decided {0} times, and each time another command came first")]
+    Contention(u32),
+    /// The shard's clock runs more than a minute ahead.
+    #[error("the event log's clock is more than a minute ahead of this process")]
+    ClockAhead,
+    /// The log did not give the states the decision needs.
+    #[error("the states could not be loaded")]
+    Load(#[source] Arc<LoadError>),
+    /// The log failed for as long as it was asked. The command may still have become durable: sent again with the same
+    /// id, it finds its effect or has it then.
+    #[error("the event log does not answer")]
+    Log(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The use case breaks the rules of use cases.
+    #[error("use case {use_case} is not well made: {fault}")]
+    Faulty {
+        /// Its name.
+        use_case: &'static str,
+        /// Which rule.
+        fault: String,
+    },
+    /// The use case panicked.
+    #[error("use case {0} panicked")]
+    Panicked(&'static str),
+    /// The process is ending.
+    #[error("this process is ending and takes no more commands")]
+    Stopped,
+    /// The executor ended with the command in hand; it may have become durable.
+    #[error("the executor ended before it could answer")]
+    Lost,
+}
+
+impl Coded for ExecuteError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Refused(error) => error.code(),
+            Self::Exists(_) => ErrorCode::AlreadyExists,
+            Self::Overloaded | Self::Stopped => ErrorCode::Overloaded,
+            Self::Contention(_) => ErrorCode::Contention,
+            Self::ClockAhead => ErrorCode::ClockSkew,
+            Self::Load(error) => match **error {
+                LoadError::Log(_) => ErrorCode::StorageUnavailable,
+                LoadError::Unreadable { .. } | LoadError::Broken(_) => ErrorCode::EventUnreadable,
+            },
+            Self::Log(_) => ErrorCode::StorageUnavailable,
+            Self::Faulty { .. } | Self::Panicked(_) => ErrorCode::Internal,
+            Self::Lost => ErrorCode::Timeout,
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(error) => error.field(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What the kernel tells about itself: typed facts, logged and counted by whoever observes.
+//!
+//! An observer is called on the hot path and must not block. Facts carry no personal data and no payloads.
+
+use std::fmt;
+
+use vaultstream_domain::ports::event_log::LogError;
+use vaultstream_event_schemas::{ErrorCode, ShardNumber, StreamId};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Events are durable.
+    Committed,
+    /// It had already had its effect.
+    Unchanged,
+    /// It was refused or failed with this code.
+    Failed(ErrorCode),
+}
+
+/// Something that happened in the kernel. Durations are in microseconds.
+#[derive(Debug)]
+pub enum Fact<'a> {
+    /// A command was answered.
+    Executed {
+        /// Its use case.
+        use_case: &'static str,
+        /// How it ended.
+        ended: Ended,
+        /// From its arrival in the queue to its answer.
+        micros: u64,
+    },
+    /// A batch became durable.
+    Appended {
+        /// Commands in it.
+        commands: usize,
+        /// Bytes of events in it.
+        bytes: usize,
+        /// From sending to the answer.
+        micros: u64,
+    },
+    /// The queue was full.
+    Overloaded {
+        /// The use case that was turned away.
+        use_case: &'static str,
+    },
+    /// A decision met a newer version and is made again.
+    Conflicted {
+        /// Its use case.
+        use_case: &'static str,
+        /// The stream that moved.
+        stream: StreamId,
+        /// How many times it was decided so far.
+        attempt: u32,
+    },
+    /// A batch is sent again because the log's answer was unclear.
+    AppendRepeated {
+        /// Which try failed.
+        attempt: u32,
+        /// What the log said.
+        error: &'a LogError,
+    },
+    /// A use case or a fold panicked; its command was answered as failed.
+    Panicked {
+        /// Its use case.
+        use_case: &'static str,
+    },
+    /// A snapshot could not be kept; loading goes on without it.
+    SnapshotLost {
+        /// The stream.
+        stream: StreamId,
+        /// Why.
+        error: &'a (dyn std::error::Error + Send + Sync),
+    },
+    /// A follower filled a hole of the bus from the log.
+    Refilled {
+        /// The shard.
+        shard: ShardNumber,
+        /// The first position that was missing.
+        from: u64,
+        /// How many events were read from the log.
+        events: usize,
+    },
+    /// A follower or a consumer cannot go on and tries again.
+    Stalled {
+        /// Who.
+        consumer: &'a str,
+        /// The shard.
+        shard: ShardNumber,
+        /// The position it stands at.
+        position: u64,
+        /// Why.
+        error: &'a (dyn std::error::Error + Send + Sync),
+    },
+}
+
+/// Takes facts. Must not block.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn observe(&self, fact: &Fact<'_>);
+}
+
+/// Writes facts to `tracing` and counts nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TracingObserver;
+
+impl Observer for TracingObserver {
+    fn observe(&self, fact: &Fact<'_>) {
+        match fact {
+            Fact::Executed {
+                use_case,
+                ended,
+                micros,
+            } => {
+                tracing::debug!(use_case, ?ended, micros, "command answered");
+            }
+            Fact::Appended {
+                commands,
+                bytes,
+                micros,
+            } => {
+                tracing::trace!(commands, bytes, micros, "batch appended");
+            }
+            Fact::Overloaded { use_case } => tracing::warn!(use_case, "the executor's queue is full"),
+            Fact::Conflicted {
+                use_case,
+                stream,
+                attempt,
+            } => {
+                tracing::debug!(use_case, %stream, attempt, "decided again after a conflict");
+            }
+            Fact::AppendRepeated { attempt, error } => {
+                tracing::warn!(attempt, error = %Chained(*error), "the batch is sent again");
+            }
+            Fact::Panicked { use_case } => tracing::error!(use_case, "a use case panicked"),
+            Fact::SnapshotLost { stream, error } => {
+                tracing::warn!(%stream, error = %Chained(*error), "a snapshot could not be kept");
+            }
+            Fact::Refilled { shard, from, events } => {
+                tracing::info!(%shard, from, events, "a hole of the bus was filled from the log");
+            }
+            Fact::Stalled {
+                consumer,
+                shard,
+                position,
+                error,
+            } => {
+                tracing::warn!(consumer, %shard, position, error = %Chained(*error), "stalled; trying again");
+            }
+        }
+    }
+}
+
+/// An error with all its causes on one line.
+struct Chained<'a>(&'a (dyn std::error::Error + Send + Sync));
+
+impl fmt::Display for Chained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
