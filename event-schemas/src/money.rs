@@ -70,6 +70,15 @@ impl Amount {
         Self(self.0.saturating_sub(other.0))
     }
 
+    /// The sum modulo 2^256, for totals that must stay reversible.
+    pub const fn wrapping_add(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+    /// The difference modulo 2^256, the inverse of [`Self::wrapping_add`].
+    pub const fn wrapping_sub(self, other: Self) -> Self {
+        Self(self.0.wrapping_sub(other.0))
+    }
+
     /// A decimal text with `decimals` places, trailing zeros cut: 1500000000000000000 with 18 reads `1.5`.
     pub fn to_decimal(self, decimals: u8) -> String {
         let digits = self.0.to_string();

@@ -1,10 +1,12 @@
-//! Which generation of each view is read now, and who still reads it.
+//! Which generation of each view is read now in each family's store, and who still reads it.
 //!
 //! A reader pins the generation for as long as it reads; the old tables are dropped only when nobody pins them, so a
 //! switch never makes a read fail.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use vaultstream_event_schemas::Family;
 
 use crate::view_name::ViewName;
 
@@ -25,34 +27,35 @@ impl Pin {
 /// The registry. Cheap to share; one a process.
 #[derive(Debug, Default)]
 pub struct Generations {
-    current: RwLock<BTreeMap<ViewName, Arc<u32>>>,
+    current: RwLock<BTreeMap<(ViewName, Family), Arc<u32>>>,
 }
 
 impl Generations {
-    /// What the log says is switched to; views it does not name are at [`FIRST`].
-    pub fn new(switched: &BTreeMap<ViewName, u32>) -> Self {
-        let current = ViewName::ALL
-            .into_iter()
-            .map(|view| (view, Arc::new(switched.get(&view).copied().unwrap_or(FIRST))))
-            .collect();
+    /// What the log says is switched to, by view and the family whose store holds it; others are at [`FIRST`].
+    pub fn new(switched: &BTreeMap<(ViewName, Family), u32>) -> Self {
+        let current = switched.iter().map(|(at, generation)| (at.clone(), Arc::new(*generation))).collect();
         Self { current: RwLock::new(current) }
     }
 
     /// Pins the generation that is read now.
-    pub fn pin(&self, view: ViewName) -> Pin {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Pin(current.get(&view).map_or_else(|| Arc::new(FIRST), Arc::clone))
+    pub fn pin(&self, view: ViewName, family: &Family) -> Pin {
+        let at = (view, family.clone());
+        if let Some(pinned) = self.current.read().unwrap_or_else(PoisonError::into_inner).get(&at) {
+            return Pin(Arc::clone(pinned));
+        }
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        Pin(Arc::clone(current.entry(at).or_insert_with(|| Arc::new(FIRST))))
     }
 
     /// The generation that is read now.
-    pub fn current(&self, view: ViewName) -> u32 {
-        self.pin(view).generation()
+    pub fn current(&self, view: ViewName, family: &Family) -> u32 {
+        self.pin(view, family).generation()
     }
 
     /// Reads go to `generation` from now on. Answers what is left of the old one: its readers.
-    pub fn switch(&self, view: ViewName, generation: u32) -> Leaving {
+    pub fn switch(&self, view: ViewName, family: &Family, generation: u32) -> Leaving {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let old = current.insert(view, Arc::new(generation));
+        let old = current.insert((view, family.clone()), Arc::new(generation));
         Leaving(old.unwrap_or_else(|| Arc::new(FIRST)))
     }
 }
@@ -78,14 +81,20 @@ mod tests {
 
     #[test]
     fn old_generation_should_stay_until_its_last_reader_is_done() {
-        let generations = Generations::new(&BTreeMap::from([(ViewName::Feed, 3)]));
-        let reader = generations.pin(ViewName::Feed);
-        let leaving = generations.switch(ViewName::Feed, 4);
+        let core = Family::Core;
+        let generations = Generations::new(&BTreeMap::from([((ViewName::Feed, Family::Core), 3)]));
+        let reader = generations.pin(ViewName::Feed, &core);
+        let leaving = generations.switch(ViewName::Feed, &core, 4);
         assert_eq!((reader.generation(), leaving.generation()), (3, 3));
-        assert_eq!(generations.current(ViewName::Feed), 4);
+        assert_eq!(generations.current(ViewName::Feed, &core), 4);
         assert!(!leaving.is_unread());
         drop(reader);
         assert!(leaving.is_unread());
-        assert_eq!(generations.current(ViewName::Vaults), FIRST);
+        assert_eq!(generations.current(ViewName::Vaults, &core), FIRST);
+        let first = generations.pin(ViewName::Vaults, &core);
+        let leaving = generations.switch(ViewName::Vaults, &core, 2);
+        assert!(!leaving.is_unread(), "the first generation is pinned like any other");
+        drop(first);
+        assert!(leaving.is_unread());
     }
 }

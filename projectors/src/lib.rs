@@ -5,11 +5,14 @@
 //! its row has seen; the tenant is a part of every key an API reads by. Refuses nothing that was once accepted: an event
 //! that cannot be folded parks its own stream and nothing else.
 
+pub mod cache;
 pub mod generations;
 pub mod read;
 pub mod rows;
 pub mod tables;
+pub mod view;
 pub mod view_name;
+pub mod views;
 pub mod watermarks;
 
 pub use generations::Generations;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use vaultstream_domain::ports::Clock;
-use vaultstream_domain::ports::view_store::{Row, RowKey, Scan, ViewStore, ViewStoreError};
+use vaultstream_domain::ports::view_store::{Row, RowKey, Scan, ViewRef, ViewStore, ViewStoreError};
 use vaultstream_event_schemas::{ChainId, Family, Registry, ShardNumber, Slug};
 
 pub use feed::{FeedQuery, positions_of};
@@ -109,6 +109,12 @@ struct At {
     pin: Pin,
 }
 
+impl At {
+    fn view_ref(&self) -> ViewRef {
+        self.view.at(self.family.clone(), self.pin.generation())
+    }
+}
+
 impl Reads {
     /// Reads from these parts.
     pub fn new(parts: ReadsParts) -> Self {
@@ -128,7 +134,8 @@ impl Reads {
     }
 
     fn at(&self, view: ViewName, family: Family) -> At {
-        At { view, family, pin: self.generations.pin(view) }
+        let pin = self.generations.pin(view, &family);
+        At { view, family, pin }
     }
 
     /// The store of a view that holds what a shard owns; none for a shard that does not exist or is not covered.
@@ -150,8 +157,7 @@ impl Reads {
     }
 
     async fn rows<T: DeserializeOwned>(&self, at: &At, keys: &[RowKey]) -> Result<Vec<Option<T>>, ReadError> {
-        let view = at.view.at(at.family.clone(), at.pin.generation());
-        let values = self.store.get(&view, keys).await?;
+        let values = self.store.get(&at.view_ref(), keys).await?;
         let decoded = keys.iter().zip(values).map(|(key, value)| value.map(|v| decode(key.table, &v)).transpose());
         decoded.collect()
     }
@@ -161,7 +167,7 @@ impl Reads {
     }
 
     async fn scan(&self, at: &At, scan: &Scan) -> Result<Vec<Row>, ReadError> {
-        Ok(self.store.scan(&at.view.at(at.family.clone(), at.pin.generation()), scan).await?)
+        Ok(self.store.scan(&at.view_ref(), scan).await?)
     }
 
     /// Every row of a partition, at most [`MAX_MERGE`].

@@ -6,9 +6,8 @@ use std::sync::{PoisonError, RwLock};
 
 use tokio::sync::watch;
 use vaultstream_event_schemas::token::Place;
+use vaultstream_domain::ports::view_store::ViewRef;
 use vaultstream_event_schemas::{Hlc, ShardNumber};
-
-use crate::view_name::ViewName;
 
 /// Where a view stands in a shard. Every event up to `place` is in the view, but for streams in quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub struct Mark {
     pub quarantined: usize,
 }
 
-type Marks = BTreeMap<(ViewName, u32), BTreeMap<ShardNumber, Mark>>;
+type Marks = BTreeMap<ViewRef, BTreeMap<ShardNumber, Mark>>;
 
 /// The registry of watermarks. One a process.
 #[derive(Debug)]
@@ -38,10 +37,10 @@ impl Default for Watermarks {
 
 impl Watermarks {
     /// Says that a generation has come to a place, and wakes who waits. A mark never goes back.
-    pub fn advance(&self, view: ViewName, generation: u32, shard: ShardNumber, mark: Mark) {
+    pub fn advance(&self, view: &ViewRef, shard: ShardNumber, mark: Mark) {
         {
             let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
-            let slot = marks.entry((view, generation)).or_default().entry(shard).or_insert(mark);
+            let slot = marks.entry(view.clone()).or_default().entry(shard).or_insert(mark);
             if mark.place < slot.place {
                 return;
             }
@@ -51,20 +50,20 @@ impl Watermarks {
     }
 
     /// Forgets a generation that was dropped.
-    pub fn forget(&self, view: ViewName, generation: u32) {
-        self.marks.write().unwrap_or_else(PoisonError::into_inner).remove(&(view, generation));
+    pub fn forget(&self, view: &ViewRef) {
+        self.marks.write().unwrap_or_else(PoisonError::into_inner).remove(view);
     }
 
     /// Where a generation stands, by shard; empty when no projector of this process keeps it.
-    pub fn of(&self, view: ViewName, generation: u32) -> BTreeMap<ShardNumber, Mark> {
+    pub fn of(&self, view: &ViewRef) -> BTreeMap<ShardNumber, Mark> {
         let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
-        marks.get(&(view, generation)).cloned().unwrap_or_default()
+        marks.get(view).cloned().unwrap_or_default()
     }
 
     /// Where a generation stands in one shard.
-    pub fn mark(&self, view: ViewName, generation: u32, shard: ShardNumber) -> Option<Mark> {
+    pub fn mark(&self, view: &ViewRef, shard: ShardNumber) -> Option<Mark> {
         let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
-        marks.get(&(view, generation)).and_then(|by_shard| by_shard.get(&shard)).copied()
+        marks.get(view).and_then(|by_shard| by_shard.get(&shard)).copied()
     }
 
     /// A receiver that changes whenever any mark moves.
@@ -75,7 +74,10 @@ impl Watermarks {
 
 #[cfg(test)]
 mod tests {
+    use vaultstream_event_schemas::Family;
+
     use super::*;
+    use crate::view_name::ViewName;
 
     fn mark(incarnation: u32, position: u64) -> Mark {
         Mark { place: Place { incarnation, position }, hlc: Hlc(position), quarantined: 0 }
@@ -85,14 +87,14 @@ mod tests {
     fn mark_should_only_go_forward_and_wake_waiters() {
         let marks = Watermarks::default();
         let mut moved = marks.subscribe();
-        let shard = ShardNumber(3);
-        marks.advance(ViewName::Feed, 1, shard, mark(1, 5));
+        let (shard, feed) = (ShardNumber(3), ViewName::Feed.at(Family::Core, 1));
+        marks.advance(&feed, shard, mark(1, 5));
         assert!(moved.has_changed().expect("sender lives"));
         moved.mark_unchanged();
-        marks.advance(ViewName::Feed, 1, shard, mark(1, 4));
+        marks.advance(&feed, shard, mark(1, 4));
         assert!(!moved.has_changed().expect("sender lives"), "a late mark is not news");
-        assert_eq!(marks.mark(ViewName::Feed, 1, shard), Some(mark(1, 5)));
-        marks.forget(ViewName::Feed, 1);
-        assert_eq!(marks.mark(ViewName::Feed, 1, shard), None);
+        assert_eq!(marks.mark(&feed, shard), Some(mark(1, 5)));
+        marks.forget(&feed);
+        assert_eq!(marks.mark(&feed, shard), None);
     }
 }

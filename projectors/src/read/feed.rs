@@ -113,8 +113,7 @@ impl Reads {
     ) -> Result<(Vec<Lane>, BTreeMap<ShardNumber, Place>), ReadError> {
         let (mut lanes, mut bounds) = (Vec::new(), BTreeMap::new());
         for (i, at) in ats.iter().enumerate() {
-            let view = at.view.at(at.family.clone(), at.pin.generation());
-            for (shard, watermark) in self.store.watermarks(&view).await? {
+            for (shard, watermark) in self.store.watermarks(&at.view_ref()).await? {
                 let given = after.as_ref().and_then(|a| a.0.get(&shard)).copied();
                 if given.is_some_and(|g| g.position > 0 && g.incarnation != watermark.incarnation) {
                     return Err(ReadError::OtherLife { shard });

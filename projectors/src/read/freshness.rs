@@ -54,16 +54,16 @@ pub struct ViewLag {
 impl Reads {
     /// Where the read generation of a view stands, by shard.
     pub async fn watermarks(&self, view: ViewName) -> Result<BTreeMap<ShardNumber, Mark>, ReadError> {
-        let pin = self.generations.pin(view);
-        let mut marks = self.watermarks.of(view, pin.generation());
+        let mut marks = BTreeMap::new();
         for family in view.families(&self.registry) {
-            if self.registry.shards_of(&family).all(|shard| marks.contains_key(&shard)) {
-                continue;
+            let at = self.at(view, family);
+            let mut known = self.watermarks.of(&at.view_ref());
+            if !self.registry.shards_of(&at.family).all(|shard| known.contains_key(&shard)) {
+                for (shard, place) in self.store.watermarks(&at.view_ref()).await? {
+                    known.entry(shard).or_insert(Mark { place, hlc: Hlc::default(), quarantined: 0 });
+                }
             }
-            let at = view.at(family, pin.generation());
-            for (shard, place) in self.store.watermarks(&at).await? {
-                marks.entry(shard).or_insert(Mark { place, hlc: Hlc::default(), quarantined: 0 });
-            }
+            marks.append(&mut known);
         }
         Ok(marks)
     }
@@ -132,7 +132,7 @@ impl Reads {
             for family in view.families(&self.registry) {
                 let mut lag = ViewLag {
                     view,
-                    generation: self.generations.current(view),
+                    generation: self.generations.current(view, &family),
                     position: 0,
                     head: 0,
                     lag_us: 0,

@@ -97,6 +97,8 @@ rows! {
         chain: ChainId,
         /// When it was queued.
         created_at: Timestamp,
+        /// The shard's clock then.
+        created_hlc: Hlc,
         /// What was signed, lower-case hex with 0x.
         digest: Option<String>,
         /// Why it is dead, or what was seen last when it is stuck.
