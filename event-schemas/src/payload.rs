@@ -56,6 +56,15 @@ macro_rules! payloads {
         /// The names on the wire of all payloads of this module.
         pub const TYPES: &[&str] = &[$($wire),+];
 
+        /// Reads a payload of this module and writes it back; `None` for a type of another module. What was written by
+        /// any release comes back byte for byte.
+        pub fn rewrite(event_type: &str, payload: &[u8]) -> Option<Result<Vec<u8>, serde_json::Error>> {
+            match event_type {
+                $($wire => Some(serde_json::from_slice::<$name>(payload).and_then(|p| serde_json::to_vec(&p))),)+
+                _ => None,
+            }
+        }
+
         /// The JSON Schemas of all payloads of this module, by name on the wire and version.
         #[cfg(feature = "schema")]
         pub fn schemas() -> Vec<(&'static str, u16, schemars::Schema)> {
