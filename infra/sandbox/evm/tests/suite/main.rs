@@ -1,0 +1,14 @@
+//! The sandbox chain from outside: real sockets, a signer and a client of the tests' own, and the library our clients
+//! use as the second reader of every answer.
+
+mod contracts;
+mod durability;
+mod encoding;
+mod faults;
+mod garbage;
+mod refusals;
+mod reorgs;
+mod rig;
+mod signer;
+mod token;
+mod transfers;
