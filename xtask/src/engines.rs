@@ -126,23 +126,23 @@ fn install_once(
     if place.is_dir() {
         return Ok(place);
     }
-    let staging = engines.join(format!(".{set}-{}", std::process::id()));
-    if staging.exists() {
-        fs::remove_dir_all(&staging)?;
-    }
-    fs::create_dir_all(&staging).with_context(|| format!("cannot make {}", staging.display()))?;
+    fs::create_dir_all(engines).with_context(|| format!("cannot make {}", engines.display()))?;
+    let staging = tempfile::Builder::new()
+        .prefix(".")
+        .tempdir_in(engines)
+        .context("cannot stage an install")?;
     for name in ["package.json", "package-lock.json"] {
-        fs::copy(source.join(name), staging.join(name)).with_context(|| format!("cannot copy {name}"))?;
+        fs::copy(source.join(name), staging.path().join(name))
+            .with_context(|| format!("cannot copy {name}"))?;
     }
-    let outcome = install(&staging).and_then(|()| match fs::rename(&staging, &place) {
+    install(staging.path())?;
+    match fs::rename(staging.path(), &place) {
+        Ok(()) => drop(staging.keep()),
         // Another run finished first: its copy is as good as ours.
-        Err(_) if place.is_dir() => Ok(()),
-        renamed => renamed.with_context(|| format!("cannot move into {}", place.display())),
-    });
-    if staging.exists() {
-        fs::remove_dir_all(&staging)?;
+        Err(_) if place.is_dir() => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot move into {}", place.display())),
     }
-    outcome.map(|()| place)
+    Ok(place)
 }
 
 /// The binary itself, not npm's launcher: a test must be able to end the process that it started.

@@ -134,8 +134,13 @@ fn fast(paths: &Paths) -> Vec<Outcome> {
     vec![sources, unit]
 }
 
+/// The binaries together with the tests: cargo unifies the features of development dependencies only when tests
+/// are asked for, and binaries built without them would be built again a phase later.
 fn build(paths: &Paths) -> Result<()> {
-    process::run(&mut process::cargo(paths, &format!("build {SELECTION} --bins")))
+    process::run(&mut process::cargo(
+        paths,
+        &format!("build {SELECTION} --bins --tests"),
+    ))
 }
 
 /// All tests, each told where the engines and binaries are.

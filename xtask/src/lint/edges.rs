@@ -1,7 +1,9 @@
 //! Who may depend on whom: the table of `docs/ARCHITECTURE.md` as data, checked against every manifest.
 //!
 //! A normal or build dependency follows the room's row. A development dependency follows it too and may use, in
-//! addition, what `tests_may` names; the reasons stand there. Besides the rooms, some foreign crates are doors to
+//! addition, what `tests_may` names: what runs on ports is tested on the real embedded adapters instead of mocks,
+//! and an adapter under the kernel and the folds it will serve. The pure rooms (`event-schemas`, `domain`, `chains`,
+//! `client`) need neither. What ships never changes by it: only the binary and `tests/` ship or start `infra`. Besides the rooms, some foreign crates are doors to
 //! the outside (HTTP, SQL, Kafka, CQL, Redis): they belong to the rooms that talk to the outside. Every member
 //! inherits the workspace's lints, so that nobody can opt out of `unsafe_code = "forbid"`.
 
@@ -14,9 +16,8 @@ use serde_json::Value;
 
 /// A row of the table.
 struct Room {
-    name: &'static str,
-    /// Directory of the room; crates below it belong to it.
-    at: &'static str,
+    /// Its directory, which is also its name; crates below it belong to it. Empty for the root binary.
+    dir: &'static str,
     /// Rooms it may name.
     may: &'static [&'static str],
     /// Rooms its tests may name besides.
@@ -35,46 +36,38 @@ enum Outside {
 
 const ANY: &[&str] = &["*"];
 const NONE: &[&str] = &[];
+/// What the tests of a room that runs on ports may use besides.
+const REAL_ADAPTERS: &[&str] = &["infra", "infra/sandbox"];
+const PORTS: &[&str] = &["event-schemas", "domain", "kernel"];
 
 const ROOMS: [Room; 18] = [
-    room("event-schemas", "event-schemas", NONE, Outside::No),
-    room("domain", "domain", &["event-schemas"], Outside::No),
-    room("kernel", "kernel", &["event-schemas", "domain"], Outside::No),
-    room("chains", "chains", &["event-schemas"], Outside::No),
+    room("event-schemas", NONE, Outside::No),
+    room("domain", &["event-schemas"], Outside::No),
+    room("kernel", &["event-schemas", "domain"], Outside::No).tested_with(REAL_ADAPTERS),
+    room("chains", &["event-schemas"], Outside::No),
+    room("projectors", PORTS, Outside::No).tested_with(REAL_ADAPTERS),
     room(
-        "projectors",
-        "projectors",
-        &["event-schemas", "domain", "kernel"],
-        Outside::No,
-    ),
-    room(
-        "workflows",
         "workflows",
         &["event-schemas", "domain", "kernel", "chains", "projectors"],
         Outside::No,
-    ),
-    room("signer", "signer", &["event-schemas", "chains"], Outside::Yes),
+    )
+    .tested_with(REAL_ADAPTERS),
+    room("signer", &["event-schemas", "chains"], Outside::Yes),
+    room("signer/client", &["event-schemas", "chains"], Outside::Yes),
+    room("client", &["event-schemas"], Outside::Yes),
     room(
-        "signer/client",
-        "signer/client",
-        &["event-schemas", "chains"],
-        Outside::Yes,
-    ),
-    room("client", "client", &["event-schemas"], Outside::Yes),
-    room(
-        "gateway",
         "gateway",
         &["event-schemas", "domain", "kernel", "client"],
         Outside::TestsKnock,
-    ),
+    )
+    .tested_with(REAL_ADAPTERS),
     room(
-        "command-api",
         "command-api",
         &["event-schemas", "domain", "kernel", "chains", "client", "gateway"],
         Outside::TestsKnock,
-    ),
+    )
+    .tested_with(REAL_ADAPTERS),
     room(
-        "query-api",
         "query-api",
         &[
             "event-schemas",
@@ -85,34 +78,21 @@ const ROOMS: [Room; 18] = [
             "gateway",
         ],
         Outside::TestsKnock,
-    ),
+    )
+    .tested_with(REAL_ADAPTERS),
+    room("dashboard-web", &["event-schemas", "client"], Outside::Yes),
     room(
-        "dashboard-web",
-        "dashboard-web",
-        &["event-schemas", "client"],
+        "infra",
+        &["event-schemas", "domain", "chains", "signer/client"],
         Outside::Yes,
-    ),
-    // An adapter proves itself under the kernel and the folds it will serve, a node client against a sandbox.
-    Room {
-        tests_may: &["kernel", "projectors", "infra", "infra/sandbox"],
-        ..room(
-            "infra",
-            "infra",
-            &["event-schemas", "domain", "chains", "signer/client"],
-            Outside::Yes,
-        )
-    },
+    )
+    .tested_with(&["kernel", "projectors", "infra", "infra/sandbox"]),
     // The second opinion: a sandbox that shared an encoder with us would agree with our mistakes.
-    room(
-        "infra/sandbox",
-        "infra/sandbox",
-        &["event-schemas", "domain"],
-        Outside::Yes,
-    ),
+    room("infra/sandbox", &["event-schemas", "domain"], Outside::Yes),
     // The wall itself: it names every room, and speaks to the outside through them.
-    room("root", "", ANY, Outside::No),
-    room("tests", "tests", ANY, Outside::Yes),
-    room("xtask", "xtask", NONE, Outside::Yes),
+    room("", ANY, Outside::No),
+    room("tests", ANY, Outside::Yes),
+    room("xtask", NONE, Outside::Yes),
 ];
 
 const HTTP: [&str; 19] = [
@@ -157,13 +137,26 @@ const STORES: [&str; 18] = [
     "deadpool-redis",
 ];
 
-const fn room(name: &'static str, at: &'static str, may: &'static [&'static str], outside: Outside) -> Room {
+const fn room(dir: &'static str, may: &'static [&'static str], outside: Outside) -> Room {
     Room {
-        name,
-        at,
+        dir,
         may,
         tests_may: NONE,
         outside,
+    }
+}
+
+impl Room {
+    const fn tested_with(self, tests_may: &'static [&'static str]) -> Self {
+        Self { tests_may, ..self }
+    }
+
+    fn name(&self) -> &'static str {
+        if self.dir.is_empty() {
+            "the root binary"
+        } else {
+            self.dir
+        }
     }
 }
 
@@ -260,12 +253,14 @@ fn edge(room: &Room, need: &Need) -> Option<String> {
     let Some(target) = room_of(dir) else {
         return Some(format!("`{}` is in no room of the table", need.name));
     };
-    let listed = |names: &[&str]| names == ANY || names.contains(&target.name);
+    let listed = |names: &[&str]| names == ANY || names.contains(&target.dir);
     let allowed = listed(room.may) || (need.for_tests && listed(room.tests_may));
     (!allowed).then(|| {
         format!(
             "`{}` may not depend on `{}` ({})",
-            room.name, target.name, need.name
+            room.name(),
+            target.name(),
+            need.name
         )
     })
 }
@@ -284,19 +279,20 @@ fn outside(room: &Room, need: &Need) -> Option<String> {
     (!allowed).then(|| {
         format!(
             "`{}` speaks to the outside, which `{}` may not",
-            need.name, room.name
+            need.name,
+            room.name()
         )
     })
 }
 
 /// The room with the longest directory that holds this one.
 fn room_of(dir: &str) -> Option<&'static Room> {
-    let holds = |room: &&Room| match dir.strip_prefix(room.at) {
-        Some(rest) if room.at.is_empty() => rest.is_empty(),
+    let holds = |room: &&Room| match dir.strip_prefix(room.dir) {
+        Some(rest) if room.dir.is_empty() => rest.is_empty(),
         Some(rest) => rest.is_empty() || rest.starts_with('/'),
         None => false,
     };
-    ROOMS.iter().filter(holds).max_by_key(|room| room.at.len())
+    ROOMS.iter().filter(holds).max_by_key(|room| room.dir.len())
 }
 
 fn inherits_lints(manifest: &str) -> bool {
