@@ -1,0 +1,226 @@
+//! What the doors have to know of core streams at every request: organizations, keys, sessions, vaults. Kept in memory,
+//! and forgotten the moment the log says that it changed.
+//!
+//! Every core shard is tailed; an event of a kept stream drops it, and the next request folds it anew. So a revocation
+//! counts on every node as soon as its bus has delivered it. A tail that has not been heard of for two seconds is not
+//! trusted: until it is back, everything of its shard is read from the log. What is read while an event arrives is used
+//! once and not kept. The memory is bounded; what falls out is read again.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use lru::LruCache;
+use tokio::sync::watch;
+use vaultstream_domain::State;
+use vaultstream_domain::ports::event_log::LogError;
+use vaultstream_domain::ports::{Bus, Clock, EventLog, Spawn};
+use vaultstream_event_schemas::envelope::{Owner, StoredEvent};
+use vaultstream_event_schemas::token::Place;
+use vaultstream_event_schemas::{Family, OrganizationId, Registry, ShardNumber, StreamId, StreamKind, Timestamp};
+use vaultstream_kernel::{LoadError, load_state};
+
+use crate::error::ApiError;
+
+/// How many streams are kept.
+const MAX_KEPT: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+/// How long a tail may be silent before it is not trusted. A bus answers at least once a second.
+const MAX_SILENCE_US: i64 = 2_000_000;
+/// Events taken from the bus at a time.
+const BATCH: usize = 1_000;
+
+/// A stream as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The stream.
+    pub stream: StreamId,
+    /// The tenant.
+    pub organization: OrganizationId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its folded state.
+    pub state: State,
+    /// The sequence of its last event.
+    pub version: u64,
+    /// When its first event happened.
+    pub created_at: Timestamp,
+    /// Where its first event stands.
+    pub born: Place,
+    /// Its first event, which says what the fold leaves out.
+    pub first: StoredEvent,
+}
+
+/// Reads a stream from the log; `None` when it does not exist.
+pub async fn read(log: &dyn EventLog, stream: StreamId) -> Result<Option<Known>, ApiError> {
+    if log.registry().entry(stream.shard()).is_none() {
+        return Ok(None);
+    }
+    let Some(first) = log.read_stream(stream, 0, 1).await?.into_iter().next() else { return Ok(None) };
+    let loaded = load_state(log, stream).await?;
+    Ok(Some(Known {
+        stream,
+        organization: first.envelope.organization,
+        owner: first.envelope.owner,
+        state: loaded.state,
+        version: loaded.version,
+        created_at: first.envelope.occurred_at,
+        born: Place { incarnation: first.envelope.incarnation, position: first.position },
+        first,
+    }))
+}
+
+impl From<LoadError> for ApiError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Log(error) => error.into(),
+            error => Self::new(vaultstream_event_schemas::ErrorCode::EventUnreadable).caused_by(error),
+        }
+    }
+}
+
+/// The memory. See the module.
+pub struct Directory {
+    log: Arc<dyn EventLog>,
+    clock: Arc<dyn Clock>,
+    registry: Arc<Registry>,
+    kept: Mutex<LruCache<StreamId, Arc<Known>>>,
+    /// Counts the changes that were heard of.
+    changes: watch::Sender<u64>,
+    /// When each core shard's tail was last heard of, in microseconds.
+    heard: HashMap<ShardNumber, AtomicI64>,
+}
+
+impl Directory {
+    /// Begins to listen at the log's heads, one task a core shard. The tasks end when the directory is dropped.
+    pub async fn start(
+        log: Arc<dyn EventLog>,
+        bus: Arc<dyn Bus>,
+        clock: Arc<dyn Clock>,
+        spawn: &dyn Spawn,
+    ) -> Result<Arc<Self>, LogError> {
+        let heads = log.heads().await?;
+        let registry = log.registry();
+        let now = clock.now().as_micros();
+        let shards: Vec<_> = registry.shards_of(&Family::Core).collect();
+        let heard = shards.iter().map(|shard| (*shard, AtomicI64::new(now))).collect();
+        let directory = Arc::new(Self {
+            log,
+            clock,
+            registry,
+            kept: Mutex::new(LruCache::new(MAX_KEPT)),
+            changes: watch::channel(0).0,
+            heard,
+        });
+        for shard in shards {
+            let position = heads.get(&shard).map_or(0, |head| head.position);
+            let tail = Tail { directory: Arc::downgrade(&directory), bus: Arc::clone(&bus), shard, position };
+            spawn.spawn("gateway-directory", Box::pin(tail.run(Arc::clone(&directory.clock))));
+        }
+        Ok(directory)
+    }
+
+    /// A stream as it is kept, when it is and its tail can be trusted.
+    pub fn kept(&self, stream: StreamId) -> Option<Arc<Known>> {
+        let heard = self.heard.get(&stream.shard())?.load(Ordering::Acquire);
+        if self.clock.now().as_micros().saturating_sub(heard) > MAX_SILENCE_US {
+            return None;
+        }
+        self.lock().get(&stream).cloned()
+    }
+
+    /// A core stream as it stands; `None` when it does not exist.
+    pub async fn get(&self, stream: StreamId) -> Result<Option<Arc<Known>>, ApiError> {
+        match self.kept(stream) {
+            Some(known) => Ok(Some(known)),
+            None => self.fresh(stream).await,
+        }
+    }
+
+    /// The same, read from the log now.
+    pub async fn fresh(&self, stream: StreamId) -> Result<Option<Arc<Known>>, ApiError> {
+        let core = self.registry.entry(stream.shard()).is_some_and(|entry| entry.family == Family::Core);
+        let before = *self.changes.borrow();
+        let Some(known) = read(&*self.log, stream).await?.map(Arc::new) else { return Ok(None) };
+        let mut kept = self.lock();
+        // Under the lock a change is either counted already or will find what is put here.
+        if core && *self.changes.borrow() == before {
+            kept.put(stream, Arc::clone(&known));
+        }
+        Ok(Some(known))
+    }
+
+    /// Wakes whenever something changed that the doors care about.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<StreamId, Arc<Known>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, shard: ShardNumber) {
+        if let Some(heard) = self.heard.get(&shard) {
+            heard.store(self.clock.now().as_micros(), Ordering::Release);
+        }
+    }
+
+    fn forget(&self, streams: &[StreamId]) {
+        let mut kept = self.lock();
+        for stream in streams {
+            kept.pop(stream);
+        }
+        self.changes.send_modify(|n| *n += 1);
+    }
+
+    fn forget_all(&self) {
+        self.lock().clear();
+        self.changes.send_modify(|n| *n += 1);
+    }
+}
+
+/// Whether the doors keep streams of this kind. Claims come at the rate of commands and are never kept.
+const fn is_kept(kind: StreamKind) -> bool {
+    matches!(kind, StreamKind::Organization | StreamKind::ApiKey | StreamKind::Session | StreamKind::Vault)
+}
+
+/// Listens to one shard.
+struct Tail {
+    directory: Weak<Directory>,
+    bus: Arc<dyn Bus>,
+    shard: ShardNumber,
+    position: u64,
+}
+
+impl Tail {
+    async fn run(mut self, clock: Arc<dyn Clock>) {
+        loop {
+            let fetched = self.bus.fetch(self.shard, self.position, BATCH).await;
+            let Some(directory) = self.directory.upgrade() else { return };
+            match fetched {
+                Ok(events) => self.take(&directory, &events),
+                Err(error) => {
+                    tracing::warn!(shard = %self.shard, %error, "the directory cannot listen; it reads the log instead");
+                    drop(directory);
+                    clock.sleep_ms(200).await;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, directory: &Directory, events: &[StoredEvent]) {
+        let new: Vec<_> = events.iter().filter(|e| e.position > self.position).collect();
+        if let (Some(first), Some(last)) = (new.first(), new.last()) {
+            if first.position > self.position + 1 {
+                directory.forget_all();
+            }
+            let kept = |e: &&&StoredEvent| is_kept(e.envelope.stream.kind);
+            let changed: Vec<_> = new.iter().filter(kept).map(|e| e.envelope.stream).collect();
+            self.position = last.position;
+            if !changed.is_empty() {
+                directory.forget(&changed);
+            }
+        }
+        directory.hear(self.shard);
+    }
+}
