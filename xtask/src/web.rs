@@ -1,12 +1,13 @@
 //! Builds the dashboard into files that can be served as they are: content-hashed names, brotli beside each.
 //!
 //! ```text
-//! <target>/dashboard/index.html            from dashboard-web/index.html, placeholders filled
-//! <target>/dashboard/assets/app-<h>.js     wasm-bindgen's glue, which starts the module itself
-//! <target>/dashboard/assets/app-<h>.wasm
-//! <target>/dashboard/assets/style-<h>.css  tokens.css, then style.css
-//! <target>/dashboard/assets/theme-<h>.js   chooses the theme before the first paint
-//! <target>/dashboard/assets/*.br, index.html.br
+//! <target>/dashboard/index.html       from dashboard-web/index.html, placeholders filled
+//! <target>/dashboard/app-<h>.js       wasm-bindgen's glue, which starts the module itself
+//! <target>/dashboard/app-<h>.wasm
+//! <target>/dashboard/style-<h>.css    tokens.css, then style.css
+//! <target>/dashboard/theme-<h>.js     chooses the theme before the first paint
+//! <target>/dashboard/*.br
+//! <target>/dashboard.stamp            digest of all inputs
 //! ```
 //! Nothing is inline, so the page's policy needs no exception. Placeholders of the template: `%JS%`, `%WASM%`,
 //! `%CSS%`, `%THEME%` (absolute paths) and `%BUILD%` (a digest of all of them); one that is unknown or absent
@@ -34,7 +35,6 @@ const INPUTS: [&str; 9] = [
     "xtask/src/web.rs",
     "xtask/npm/build/package-lock.json",
 ];
-const STAMP: &str = "stamp";
 const CRATE: &str = "vaultstream-dashboard-web";
 const SHELL: &str = "dashboard-web";
 
@@ -104,7 +104,8 @@ pub fn build(paths: &Paths) -> Result<Built> {
     }
     let stamp = stamp(&paths.root, optimiser.is_ok())?;
     let place = paths.web();
-    if fs::read_to_string(place.join(STAMP)).is_ok_and(|found| found == stamp) {
+    let stamp_file = paths.target.join("dashboard.stamp");
+    if place.is_dir() && fs::read_to_string(&stamp_file).is_ok_and(|found| found == stamp) {
         return Ok(Built {
             files: sizes(&place)?,
             fresh: false,
@@ -115,16 +116,16 @@ pub fn build(paths: &Paths) -> Result<Built> {
     clear(&staging)?;
     assemble(&paths.root.join(SHELL), &glue, &module, &staging)?;
     compress(&staging)?;
-    fs::write(staging.join(STAMP), stamp)?;
     clear(&place)?;
     fs::rename(&staging, &place).context("cannot move the dashboard into place")?;
+    fs::write(&stamp_file, stamp).context("cannot write the dashboard's stamp")?;
     Ok(Built {
         files: sizes(&place)?,
         fresh: true,
     })
 }
 
-/// Compiles, binds and optimises: the glue's directory (with `app.js` and perhaps `snippets/`) and the module.
+/// Compiles, binds and optimises: the glue's directory (with `app.js`) and the module.
 fn compile(paths: &Paths, optimiser: Option<&Path>) -> Result<(PathBuf, Vec<u8>)> {
     let words = format!("build -p {CRATE} --bin {CRATE} --profile web --target wasm32-unknown-unknown");
     process::run(&mut process::cargo(paths, &words))?;
@@ -169,11 +170,10 @@ fn compile(paths: &Paths, optimiser: Option<&Path>) -> Result<(PathBuf, Vec<u8>)
 
 /// Writes index and assets under their content's names.
 fn assemble(shell: &Path, glue: &Path, module: &[u8], out: &Path) -> Result<()> {
-    let assets = out.join("assets");
-    fs::create_dir_all(&assets)?;
+    fs::create_dir_all(out)?;
     let put = |stem: &str, extension: &str, bytes: &[u8]| -> Result<String> {
         let name = format!("{stem}-{}.{extension}", digest(bytes));
-        fs::write(assets.join(&name), bytes).with_context(|| format!("cannot write {name}"))?;
+        fs::write(out.join(&name), bytes).with_context(|| format!("cannot write {name}"))?;
         Ok(name)
     };
     let wasm = put("app", "wasm", module)?;
@@ -186,10 +186,11 @@ fn assemble(shell: &Path, glue: &Path, module: &[u8], out: &Path) -> Result<()> 
         "wasm-bindgen's glue has no __wbg_init to call"
     );
     let js = put("app", "js", script.as_bytes())?;
-    let snippets = glue.join("snippets");
-    if snippets.is_dir() {
-        copy_tree(&snippets, &assets.join("snippets"))?;
-    }
+    // A crate that brings its own script would need a folder here, and a look at what it brings.
+    ensure!(
+        !glue.join("snippets").exists(),
+        "a dependency of the dashboard brings JavaScript of its own"
+    );
     let part = |name: &str| fs::read(shell.join(name)).with_context(|| format!("cannot read {SHELL}/{name}"));
     let css = put(
         "style",
@@ -202,10 +203,10 @@ fn assemble(shell: &Path, glue: &Path, module: &[u8], out: &Path) -> Result<()> 
     let page = fill(
         &template,
         &[
-            ("%JS%", &format!("/assets/{js}")),
-            ("%WASM%", &format!("/assets/{wasm}")),
-            ("%CSS%", &format!("/assets/{css}")),
-            ("%THEME%", &format!("/assets/{theme}")),
+            ("%JS%", &format!("/{js}")),
+            ("%WASM%", &format!("/{wasm}")),
+            ("%CSS%", &format!("/{css}")),
+            ("%THEME%", &format!("/{theme}")),
             ("%BUILD%", &build),
         ],
     )?;
@@ -311,15 +312,6 @@ fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
-}
-
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    for file in files_below(from)? {
-        let target = to.join(file.strip_prefix(from)?);
-        fs::create_dir_all(target.parent().context("a file has a directory")?)?;
-        fs::copy(&file, &target)?;
-    }
-    Ok(())
 }
 
 fn clear(dir: &Path) -> Result<()> {

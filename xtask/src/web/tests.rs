@@ -22,7 +22,7 @@ fn shell_and_glue(page: &str) -> TempDir {
 }
 
 fn asset(web: &Path, start: &str, end: &str) -> PathBuf {
-    let found = files_below(&web.join("assets")).expect("assets");
+    let found = files_below(web).expect("files");
     let name = |file: &PathBuf| {
         file.file_name()
             .unwrap_or_default()
@@ -42,7 +42,7 @@ fn assemble_should_name_files_by_content() {
     assemble(parts.path(), parts.path(), b"\0asm", out.path()).expect("assembles");
     let page = fs::read_to_string(out.path().join("index.html")).expect("index");
     let wasm = format!("app-{}.wasm", digest(b"\0asm"));
-    assert!(page.contains(&format!("href=\"/assets/{wasm}\"")), "{page}");
+    assert!(page.contains(&format!("href=\"/{wasm}\"")), "{page}");
     assert!(!page.contains('%'), "{page}");
     let script = fs::read_to_string(asset(out.path(), "app-", ".js")).expect("script");
     assert!(
@@ -84,6 +84,15 @@ fn glue_without_start_function_should_be_refused() {
     fs::write(parts.path().join("app.js"), "export default 1;").expect("writes");
     let out = tempfile::tempdir().expect("temp dir");
     assert!(assemble(parts.path(), parts.path(), b"\0asm", out.path()).is_err());
+}
+
+#[test]
+fn script_of_a_dependency_should_be_refused() {
+    let parts = shell_and_glue(PAGE);
+    fs::create_dir(parts.path().join("snippets")).expect("makes");
+    let out = tempfile::tempdir().expect("temp dir");
+    let error = assemble(parts.path(), parts.path(), b"\0asm", out.path()).expect_err("must be looked at");
+    assert!(error.to_string().contains("JavaScript"), "{error}");
 }
 
 #[test]
