@@ -32,6 +32,13 @@ pub struct Target {
     pub reported: bool,
 }
 
+impl Target {
+    /// Whether it holds any test at all.
+    pub fn says_something(&self) -> bool {
+        self.counts != Counts::default()
+    }
+}
+
 /// Reads a run line by line.
 #[derive(Default)]
 pub struct Tally {

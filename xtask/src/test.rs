@@ -218,7 +218,7 @@ fn summary(outcomes: &[Outcome], counting: bool) -> ExitCode {
             outcome.name,
             outcome.took.as_secs_f64()
         );
-        for Target { name, counts, .. } in &outcome.targets {
+        for Target { name, counts, .. } in outcome.targets.iter().filter(|target| target.says_something()) {
             let Counts {
                 passed,
                 failed,
