@@ -3,14 +3,11 @@
 //! Every change of the chain runs inside [`Chain::atomically`]: either memory and file both have it, or the file is
 //! rolled back and memory is read from it again. Time is a parameter everywhere.
 
+mod durable;
 mod lookup;
 mod reorg;
 
-use std::{
-    collections::VecDeque,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use revm::primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
@@ -20,12 +17,11 @@ pub(crate) use self::{
     reorg::{ReorgError, ReorgRequest},
 };
 use crate::{
-    assemble::{Block, Brief, Draft, assemble, genesis_block},
+    assemble::{Block, Brief, Draft, assemble},
     error::Error,
     fee::next_base_fee,
     genesis::Genesis,
     header::{Credit, Sealed},
-    options::Options,
     pool::{Feed, Pool, Refusal},
     state::{Changes, State, View},
     store::{HISTORY, Store},
@@ -73,34 +69,6 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Opens the chain in the data directory, or begins one there. `now` is in seconds since the epoch.
-    pub(crate) fn open(options: &Options, now: u64) -> Result<Self, Error> {
-        let wanted = Genesis::of(options);
-        let store = Store::open(&options.data_dir, options.chain_id, options.durability)?;
-        let control = match store.meta::<Genesis>("genesis")? {
-            None => begin(&store, &wanted, now)?,
-            Some(found) => {
-                found.must_equal(&wanted, &absolute(&options.data_dir))?;
-                store
-                    .meta("control")?
-                    .ok_or_else(|| Error::Damaged("the control record is missing".to_owned()))?
-            }
-        };
-        let mut chain = Self {
-            genesis: wanted,
-            control,
-            pool: Pool::default(),
-            store,
-            state: State::default(),
-            undos: VecDeque::new(),
-            recent: VecDeque::new(),
-            safe_depth: options.safe_depth,
-            finalized_depth: options.finalized_depth,
-        };
-        chain.load()?;
-        Ok(chain)
-    }
-
     pub(crate) fn head(&self) -> &Sealed {
         self.recent
             .back()
@@ -126,7 +94,10 @@ impl Chain {
     pub(crate) fn pending(&mut self, now: u64) -> Result<Block, Error> {
         let credits = self.next_credits()?;
         let mut draft = self.draft(now, self.pool_feed(), credits);
-        let undo = self.state.apply(&std::mem::take(&mut draft.changes));
+        let mut changes = std::mem::take(&mut draft.changes);
+        // code is never undone: in memory only, it would be missing after a restart
+        changes.code.clear();
+        let undo = self.state.apply(&changes);
         let block = draft.with_state_root(self.state.root());
         self.state.apply(&undo);
         Ok(block)
@@ -233,77 +204,12 @@ impl Chain {
         Ok((block, refused))
     }
 
-    /// Runs `work` in one database transaction; when it fails, the file and memory are as before.
-    fn atomically<T, E: From<Error>>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let control = self.control.clone();
-        self.store.begin()?;
-        let outcome = work(self).and_then(|value| Ok(self.store.commit().map(|()| value)?));
-        if outcome.is_err() {
-            self.store.rollback();
-            self.control = control;
-            self.load()?;
-        }
-        outcome
-    }
-
-    /// Reads everything that is kept in memory from the file, and checks that it belongs together.
-    fn load(&mut self) -> Result<(), Error> {
-        let missing = || Error::Damaged("there is no block".to_owned());
-        let number = self.store.head_number()?.ok_or_else(missing)?;
-        let recent = VecDeque::from(self.store.headers(number.saturating_sub(HISTORY), number)?);
-        let undos = self.store.undos(number)?;
-        let mut state = State::default();
-        state.apply(&self.store.world()?);
-        let head = recent.back().ok_or_else(missing)?;
-        if head.header.clone().seal().hash != head.hash {
-            return Err(Error::Damaged(format!(
-                "the hash of block {number} does not match its header"
-            )));
-        }
-        if state.root() != head.header.state_root {
-            return Err(Error::Damaged(format!(
-                "the state does not match the state root of block {number}"
-            )));
-        }
-        (self.recent, self.undos, self.state) = (recent, undos, state);
-        Ok(())
-    }
-
     /// Removes from the pool what the head has made impossible.
     fn tidy_pool(&mut self) {
         let state = &self.state;
         self.pool
             .drop_unexecutable(|sender| state.account(sender).cloned().unwrap_or_default());
     }
-}
-
-/// Writes block 0.
-fn begin(store: &Store, genesis: &Genesis, now: u64) -> Result<Control, Error> {
-    let control = Control {
-        automine: true,
-        block_time_ms: genesis.block_time_ms,
-        forced_base_fee: None,
-        fork: 0,
-        next_credit: 0,
-    };
-    let changes = genesis.state()?;
-    let mut state = State::default();
-    state.apply(&changes);
-    let block = genesis_block(now, genesis.base_fee, genesis.chain_id, state.root());
-    store.begin()?;
-    store.put_meta("genesis", genesis)?;
-    store.put_meta("control", &control)?;
-    store.attach_block(&block)?;
-    store.write_changes(&changes)?;
-    store.commit()?;
-    Ok(control)
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl Account {
     }
 }
 
-/// New values of accounts (`None`: absent) and slots (zero: absent), and code seen for the first time.
+/// New values of accounts (`None`: absent) and slots (zero: absent), and the code of created contracts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     pub(crate) accounts: BTreeMap<Address, Option<Account>>,
@@ -86,6 +86,12 @@ impl State {
 
     pub(crate) fn code(&self, hash: &B256) -> Option<&Bytes> {
         self.code.get(hash)
+    }
+
+    /// The hash of code that an account has and nobody knows.
+    pub(crate) fn missing_code(&self) -> Option<B256> {
+        let mut hashes = self.accounts.values().map(|account| account.code_hash);
+        hashes.find(|hash| *hash != EMPTY_CODE && !self.code.contains_key(hash))
     }
 
     pub(crate) fn accounts_len(&self) -> usize {

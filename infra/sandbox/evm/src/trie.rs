@@ -77,6 +77,10 @@ fn node(kind: Kind) -> Box<Node> {
     })
 }
 
+fn branch(children: [Option<Box<Node>>; 16], value: Option<Vec<u8>>) -> Box<Node> {
+    node(Kind::Branch { children, value })
+}
+
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }
@@ -105,56 +109,45 @@ fn insert(at: Option<Box<Node>>, path: &[u8], new: Vec<u8>) -> Box<Node> {
         });
     };
     match at.kind {
-        Kind::Leaf {
-            path: old_path,
-            value,
-        } => {
-            let shared = common_prefix(&old_path, path);
-            if shared == old_path.len() && shared == path.len() {
-                return node(Kind::Leaf {
-                    path: old_path,
-                    value: new,
-                });
-            }
-            let mut branch = node(Kind::Branch {
-                children: no_children(),
-                value: None,
-            });
-            branch = insert(Some(branch), &old_path[shared..], value);
-            branch = insert(Some(branch), &path[shared..], new);
-            extended(&path[..shared], branch)
-        }
-        Kind::Extension {
-            path: old_path,
-            child,
-        } => {
-            let shared = common_prefix(&old_path, path);
-            if shared == old_path.len() {
-                return node(Kind::Extension {
-                    child: insert(Some(child), &path[shared..], new),
-                    path: old_path,
-                });
-            }
-            let mut children = no_children();
-            children[usize::from(old_path[shared])] = Some(extended(&old_path[shared + 1..], child));
-            let branch = node(Kind::Branch {
-                children,
-                value: None,
-            });
-            extended(&path[..shared], insert(Some(branch), &path[shared..], new))
-        }
+        Kind::Leaf { path: old, value } => insert_at_leaf(old, value, path, new),
+        Kind::Extension { path: old, child } => insert_at_extension(old, child, path, new),
         Kind::Branch { mut children, value } => match path.split_first() {
-            None => node(Kind::Branch {
-                children,
-                value: Some(new),
-            }),
+            None => branch(children, Some(new)),
             Some((first, rest)) => {
                 let slot = usize::from(*first);
                 children[slot] = Some(insert(children[slot].take(), rest, new));
-                node(Kind::Branch { children, value })
+                branch(children, value)
             }
         },
     }
+}
+
+fn insert_at_leaf(old: Vec<u8>, value: Vec<u8>, path: &[u8], new: Vec<u8>) -> Box<Node> {
+    if old == path {
+        return node(Kind::Leaf {
+            path: old,
+            value: new,
+        });
+    }
+    let shared = common_prefix(&old, path);
+    let mut fork = branch(no_children(), None);
+    fork = insert(Some(fork), &old[shared..], value);
+    fork = insert(Some(fork), &path[shared..], new);
+    extended(&path[..shared], fork)
+}
+
+fn insert_at_extension(old: Vec<u8>, child: Box<Node>, path: &[u8], new: Vec<u8>) -> Box<Node> {
+    let shared = common_prefix(&old, path);
+    if shared == old.len() {
+        let child = insert(Some(child), &path[shared..], new);
+        return node(Kind::Extension { path: old, child });
+    }
+    let mut children = no_children();
+    children[usize::from(old[shared])] = Some(extended(&old[shared + 1..], child));
+    extended(
+        &path[..shared],
+        insert(Some(branch(children, None)), &path[shared..], new),
+    )
 }
 
 fn remove(at: Node, path: &[u8]) -> Option<Box<Node>> {

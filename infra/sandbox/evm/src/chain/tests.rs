@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    options::Durability,
+    options::{Durability, Options},
     signer::{ETHER, Key, Plan, token},
 };
 
@@ -168,6 +168,30 @@ fn failed_write_should_leave_the_chain_as_it_was() {
         21_000,
         "the pool still has it"
     );
+}
+
+#[test]
+fn code_of_a_contract_should_survive_a_look_at_the_pending_block() {
+    let dir = TempDir::new().expect("a temporary directory");
+    let mut chain = open(&dir);
+    let key = Key::new(1);
+    let plan = Plan {
+        to: None,
+        gas: 400_000,
+        input: token::creation(),
+        ..Plan::pay(0, [0; 20], 0)
+    };
+    chain.submit(&key.sign(&plan)).expect("accepted");
+    let root = chain.state.root();
+    let pending = chain.pending(5).expect("drafted");
+    assert_eq!(chain.state.root(), root, "looking changes nothing");
+    let mined = chain.mine(5).expect("mined");
+    assert_eq!(mined, pending.sealed);
+    drop(chain);
+    let chain = open(&dir);
+    let token = contract(key.address()).into();
+    let code = chain.with_state(chain.head(), |view| view.code_of(&token));
+    assert_eq!(code.to_vec(), token::runtime());
 }
 
 /// Not a timed assertion: prints what the start of an old chain costs.

@@ -51,15 +51,12 @@ impl<'a> Overlay<'a> {
                 self.changes.accounts.insert(address, None);
                 continue;
             }
+            let info = &account.info;
             if account.is_created() {
                 self.clear_slots(address);
-            }
-            let info = &account.info;
-            if let Some(code) = info.code.as_ref().filter(|_| info.code_hash != EMPTY_CODE) {
-                self.changes
-                    .code
-                    .entry(info.code_hash)
-                    .or_insert_with(|| code.original_bytes());
+                if let Some(code) = info.code.as_ref().filter(|_| info.code_hash != EMPTY_CODE) {
+                    self.changes.code.insert(info.code_hash, code.original_bytes());
+                }
             }
             for (slot, value) in account.changed_storage_slots() {
                 self.changes.slots.insert((address, *slot), value.present_value);
@@ -82,7 +79,6 @@ impl<'a> Overlay<'a> {
         changes
             .slots
             .retain(|(address, slot), value| *value != base.slot(address, slot));
-        changes.code.retain(|hash, _| base.code(hash).is_empty());
         changes
     }
 

@@ -149,6 +149,13 @@ async fn logs_should_be_found_by_every_filter() {
         count(json!({"fromBlock": "0x3", "toBlock": "0x3"})).await,
         Some(1)
     );
+}
+
+#[tokio::test]
+async fn log_filters_that_make_no_sense_should_be_refused() {
+    let rig = rig().await;
+    rig.mine(6).await;
+    let third = rig.block("0x3").await;
     for (filter, expected) in [
         (
             json!({"fromBlock": "0x5", "toBlock": "0x3"}),
@@ -306,4 +313,60 @@ async fn failed_creation_should_charge_and_leave_no_code() {
     );
     let address = receipt["contractAddress"].clone();
     assert_eq!(rig.rpc("eth_getCode", json!([address, "latest"])).await, "0x");
+}
+
+#[tokio::test]
+async fn destroyed_contract_should_follow_cancun() {
+    let rig = rig().await;
+    // EIP-6780: destroying oneself moves the balance, and removes the code only in the transaction of the creation
+    let runtime = token::assemble("CALLER SELFDESTRUCT");
+    let creation = [
+        token::assemble("0x02 DUP1 0x0b 0x00 CODECOPY 0x00 RETURN"),
+        runtime.clone(),
+    ]
+    .concat();
+    let plan = Plan {
+        to: None,
+        gas: 200_000,
+        input: creation,
+        ..Plan::pay(0, [0; 20], 5)
+    };
+    let hash = rig.pay(1, plan).await;
+    let fleeting = Plan {
+        to: None,
+        gas: 200_000,
+        input: runtime.clone(),
+        ..Plan::pay(1, [0; 20], 7)
+    };
+    let gone = rig.pay(1, fleeting).await;
+    rig.mine(1).await;
+    let address = |receipt: &Value| receipt["contractAddress"].clone();
+    let (kept, gone) = (
+        address(&rig.receipt(&hash).await),
+        address(&rig.receipt(&gone).await),
+    );
+    for (who, code, wei) in [(&kept, hex0x(&runtime), "0x5"), (&gone, "0x".to_owned(), "0x0")] {
+        assert_eq!(rig.rpc("eth_getCode", json!([who, "latest"])).await, code);
+        assert_eq!(rig.rpc("eth_getBalance", json!([who, "latest"])).await, wei);
+    }
+    assert_eq!(
+        rig.rpc("eth_getTransactionCount", json!([gone, "latest"])).await,
+        "0x0"
+    );
+    let target = hex::decode(&kept.as_str().expect("hex")[2..]).expect("hex");
+    let call = Plan {
+        gas: 100_000,
+        ..Plan::pay(0, target.try_into().expect("20 bytes"), 0)
+    };
+    let before = rig.balance(key(2).address(), "latest").await;
+    let hash = rig.pay(2, call).await;
+    rig.mine(1).await;
+    let receipt = rig.receipt(&hash).await;
+    let fee = number(&receipt["gasUsed"]) * number(&receipt["effectiveGasPrice"]);
+    assert_eq!(rig.balance(key(2).address(), "latest").await, before - fee + 5);
+    assert_eq!(
+        rig.rpc("eth_getCode", json!([kept, "latest"])).await,
+        hex0x(&runtime)
+    );
+    assert_eq!(rig.rpc("eth_getBalance", json!([kept, "latest"])).await, "0x0");
 }

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -85,11 +85,13 @@ async fn killed_process_should_come_back_with_every_block() {
         }
         let raw = key(1).sign(&Plan::pay(round, [0x33; 20], 11));
         let hash = process.rpc("eth_sendRawTransaction", json!([hex0x(raw)])).await;
+        let deadline = Instant::now() + Duration::from_secs(30);
         while process
             .rpc("eth_getTransactionReceipt", json!([hash]))
             .await
             .is_null()
         {
+            assert!(Instant::now() < deadline, "no block took it");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         // in the middle of things: blocks come every 10 ms

@@ -65,6 +65,8 @@ async fn busy(rig: &Rig) -> Block {
         1,
         Plan {
             kind: 1,
+            gas: 21_000 + 2 * 2_400 + 3 * 1_900,
+            access: vec![([5; 20], vec![[1; 32], [2; 32]]), ([6; 20], vec![[3; 32]])],
             ..Plan::pay(3, [0x31; 20], 5)
         },
     )
@@ -115,6 +117,10 @@ async fn roots_should_be_recomputable_from_the_answers() {
         receipts.iter().map(|receipt| receipt.logs().len()).sum::<usize>(),
         1
     );
+    for receipt in &receipts {
+        let logs: Vec<_> = receipt.logs().iter().map(|log| log.inner.clone()).collect();
+        assert_eq!(*receipt.inner.logs_bloom(), alloy_primitives::logs_bloom(&logs));
+    }
     let plain: Vec<_> = receipts
         .into_iter()
         .map(|receipt| receipt.into_primitives_receipt().inner)

@@ -71,7 +71,7 @@ async fn latency_should_delay_answers_until_switched_off() {
 async fn refused_connections_should_fail_and_come_back() {
     let rig = rig().await;
     rig.head().await;
-    rig.control("sandbox_refuseConnections", json!([600])).await;
+    rig.control("sandbox_refuseConnections", json!([60_000])).await;
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"});
     assert!(
         client()
@@ -83,7 +83,7 @@ async fn refused_connections_should_fail_and_come_back() {
         "new connections are reset"
     );
     rig.mine(1).await;
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    rig.control("sandbox_refuseConnections", json!([0])).await;
     assert_eq!(
         rig.head().await,
         1,

@@ -112,6 +112,12 @@ async fn static_rules_should_be_refused_with_their_numbers() {
     )
     .await;
     refused(&rig, &sign(&|p| p.input = vec![1, 0]), "minimum needed 21020").await;
+    refused(
+        &rig,
+        &sign(&|p| p.access = vec![([5; 20], vec![[1; 32]])]),
+        "minimum needed 25300",
+    )
+    .await;
     refused(&rig, &sign(&|p| p.to = None), "minimum needed 53000").await;
     refused(&rig, &sign(&|p| p.gas = 30_000_001), "exceeds block gas limit").await;
     refused(

@@ -34,6 +34,8 @@ pub struct Plan {
     pub to: Option<[u8; 20]>,
     pub value: u128,
     pub input: Vec<u8>,
+    /// Of types 1 and 2.
+    pub access: Vec<([u8; 20], Vec<[u8; 32]>)>,
 }
 
 impl Plan {
@@ -49,6 +51,7 @@ impl Plan {
             to: Some(to),
             value,
             input: Vec::new(),
+            access: Vec::new(),
         }
     }
 
@@ -67,7 +70,15 @@ impl Plan {
         };
         out.append(&self.value).append(&self.input);
         if self.kind != 0 {
-            out.begin_list(0);
+            out.begin_list(self.access.len());
+            for (address, keys) in &self.access {
+                out.begin_list(2)
+                    .append(&address.as_slice())
+                    .begin_list(keys.len());
+                for key in keys {
+                    out.append(&key.as_slice());
+                }
+            }
         }
     }
 

@@ -40,7 +40,7 @@ const RUNTIME: &str = "
     0x64 0x00 REVERT
 ";
 
-const OPCODES: [(&str, u8); 24] = [
+const OPCODES: [(&str, u8); 25] = [
     ("ADD", 0x01),
     ("SUB", 0x03),
     ("LT", 0x10),
@@ -65,6 +65,7 @@ const OPCODES: [(&str, u8); 24] = [
     ("REVERT", 0xfd),
     ("INVALID", 0xfe),
     ("STOP", 0x00),
+    ("SELFDESTRUCT", 0xff),
 ];
 
 /// Turns mnemonics, `0x` literals (pushed), `label:` (a JUMPDEST) and `@label` (its offset, one byte) into bytecode.

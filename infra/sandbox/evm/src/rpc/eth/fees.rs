@@ -14,7 +14,7 @@ use crate::{
     assemble::Block,
     chain::{BlockRef, Chain},
     error::Error,
-    fee::next_base_fee,
+    header::Sealed,
 };
 
 /// What geth suggests when the newest blocks say nothing: 1 gwei.
@@ -79,23 +79,7 @@ pub(super) fn history(node: &Node, values: &[Value]) -> Answer {
     }
     let oldest = newest + 1 - count;
     let headers = chain.headers(oldest, newest)?;
-    let mut base_fees: Vec<String> = headers
-        .iter()
-        .map(|sealed| render::number(sealed.header.base_fee))
-        .collect();
-    if let Some(last) = headers.last().map(|sealed| &sealed.header) {
-        let market = next_base_fee(last.base_fee, last.gas_used, last.gas_limit);
-        let known = chain
-            .headers(newest + 1, newest + 1)?
-            .first()
-            .map(|sealed| sealed.header.base_fee);
-        let next = if newest == head {
-            chain.next_base_fee()
-        } else {
-            known.unwrap_or(market)
-        };
-        base_fees.push(render::number(next));
-    }
+    let base_fees = base_fees(&chain, &headers)?;
     let ratios: Vec<f64> = headers
         .iter()
         .map(|sealed| ratio(sealed.header.gas_used, sealed.header.gas_limit))
@@ -112,6 +96,21 @@ pub(super) fn history(node: &Node, values: &[Value]) -> Answer {
         answer["reward"] = json!(rows.collect::<Result<Vec<_>, Error>>()?);
     }
     Ok(answer)
+}
+
+/// The base fees of `headers` and of the block after them.
+fn base_fees(chain: &Chain, headers: &[Sealed]) -> Result<Vec<String>, Error> {
+    let mut fees: Vec<u64> = headers.iter().map(|sealed| sealed.header.base_fee).collect();
+    if let Some(last) = headers.last() {
+        let next = last.header.number + 1;
+        let known = chain.headers(next, next)?;
+        fees.push(
+            known
+                .first()
+                .map_or_else(|| chain.next_base_fee(), |sealed| sealed.header.base_fee),
+        );
+    }
+    Ok(fees.into_iter().map(render::number).collect())
 }
 
 /// The tip at each percentile of the block's gas; zeros for an empty block.
