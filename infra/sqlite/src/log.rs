@@ -6,6 +6,7 @@
 //! appends do not wait for that. Refuses: malformed batches, events made for another incarnation, everything
 //! [`crate::database`] refuses at open.
 
+pub mod baseline;
 mod checkpoint;
 mod group;
 mod read;

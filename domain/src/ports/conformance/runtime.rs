@@ -46,8 +46,13 @@ pub async fn spawn(spawn: Arc<impl Spawn + 'static>, clock: &impl Clock) {
         "outer",
         Box::pin(async move {
             let again = told.clone();
-            inner.spawn("inner", Box::pin(async move { drop(again.send(2).await) }));
-            drop(told.send(1).await);
+            inner.spawn(
+                "inner",
+                Box::pin(async move {
+                    let _ = again.send(2).await;
+                }),
+            );
+            let _ = told.send(1).await;
         }),
     );
     let mut seen = HashSet::new();

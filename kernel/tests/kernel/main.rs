@@ -1,0 +1,7 @@
+//! The kernel on the real embedded log, with faults put between them.
+
+mod executor;
+mod faults;
+mod load;
+mod node;
+mod tailer;
