@@ -6,16 +6,22 @@
 //! that cannot be folded parks its own stream and nothing else.
 
 pub mod cache;
+pub mod dump;
 pub mod generations;
+pub mod lane;
+pub mod projector;
 pub mod read;
+pub mod rebuild;
 pub mod rows;
 pub mod tables;
 pub mod view;
 pub mod view_name;
 pub mod views;
 pub mod watermarks;
+mod worker;
 
 pub use generations::Generations;
+pub use projector::{Projector, ProjectorOptions, ProjectorParts, SwitchGenerations};
 pub use read::{ReadError, Reads, ReadsParts};
 pub use view_name::ViewName;
 pub use watermarks::Watermarks;

@@ -8,3 +8,4 @@ pub mod event_log;
 pub mod progress;
 pub mod runtime;
 pub mod sample;
+pub mod view_store;

@@ -6,7 +6,9 @@ pub mod database;
 pub mod log;
 pub mod progress;
 mod readers;
+pub mod views;
 
 pub use database::{OpenError, Synchronous};
 pub use log::{Options, SqliteLog};
 pub use progress::SqliteProgress;
+pub use views::{SqliteViews, ViewOptions};

@@ -105,8 +105,10 @@ impl Reads {
     async fn behind(&self, views: &[ViewName], positions: &Positions) -> Result<Option<Behind>, ReadError> {
         for view in views {
             let covered = |shard: ShardNumber| self.registry.entry(shard).is_some_and(|e| view.covers(&e.family));
-            let mut wanted = positions.0.iter().filter(|(s, p)| p.position > 0 && covered(**s)).peekable();
-            if wanted.peek().is_none() {
+            // collected, because an iterator with closures held across the wait would make the future not `Send`
+            let mut wanted: Vec<_> = positions.0.iter().collect();
+            wanted.retain(|(s, p)| p.position > 0 && covered(**s));
+            if wanted.is_empty() {
                 continue;
             }
             let marks = self.watermarks(*view).await?;

@@ -1,0 +1,208 @@
+//! One shard's worker: follows the shard once and feeds every lane of it.
+//!
+//! Events are read and decoded once for all views. A flush waits a few milliseconds for company, never for more events.
+//! Whatever fails, the worker throws its lanes away, pauses, and begins again at their watermarks.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use vaultstream_domain::ports::event_log::LogError;
+use vaultstream_domain::ports::view_store::ViewRef;
+use vaultstream_domain::ports::{Clock, EventLog};
+use vaultstream_event_schemas::token::Place;
+use vaultstream_event_schemas::{ShardNumber, Timestamp};
+use vaultstream_kernel::tailer::{Batch, Follower, Mark, TailError, Tailer};
+
+use crate::lane::{Decoded, Lane, LaneError, LaneParts};
+use crate::projector::ProjectorOptions;
+
+/// What a worker can be asked for.
+pub(crate) enum Control {
+    /// Keep another generation; answered when it has caught up.
+    Add(LaneParts, oneshot::Sender<Result<(), LaneError>>),
+    /// Keep a generation no longer.
+    Remove(ViewRef, oneshot::Sender<()>),
+    /// Flush, answer where every lane stands, and stand still until the second channel closes.
+    Hold(oneshot::Sender<Place>, oneshot::Receiver<()>),
+}
+
+/// Why a session ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkerError {
+    #[error(transparent)]
+    Lane(#[from] LaneError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Tail(#[from] TailError),
+}
+
+/// The worker.
+pub(crate) struct Worker {
+    pub(crate) shard: ShardNumber,
+    pub(crate) tailer: Tailer,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: ProjectorOptions,
+    /// What it keeps, across sessions.
+    pub(crate) kept: Vec<LaneParts>,
+    pub(crate) control: mpsc::Receiver<Control>,
+}
+
+/// A follower with what it gave; it travels with its own future, so that waiting for it can be given up at any time.
+type Fetched = (Follower, Result<Option<Batch>, TailError>);
+
+/// The lanes of one session.
+struct Session {
+    lanes: Vec<Lane>,
+    /// Everything up to here was given to the lanes.
+    place: Place,
+    flushed_at: Timestamp,
+}
+
+async fn fetch(mut follower: Follower) -> Fetched {
+    let batch = follower.next().await;
+    (follower, batch)
+}
+
+impl Worker {
+    /// Works until `shutdown`.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            match self.session(&shutdown).await {
+                Ok(()) => return,
+                Err(error) => {
+                    report(self.shard, &error);
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        () = self.clock.sleep_ms(self.options.pause_ms) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn session(&mut self, shutdown: &CancellationToken) -> Result<(), WorkerError> {
+        let heads = self.log.heads().await?;
+        let incarnation = heads.get(&self.shard).map_or(1, |head| head.incarnation);
+        let mut lanes = Vec::with_capacity(self.kept.len());
+        for parts in &self.kept {
+            lanes.push(Lane::open(parts.clone(), incarnation).await?);
+        }
+        let end = heads.get(&self.shard).map_or(0, |head| head.position);
+        let start = lanes.iter().map(Lane::place).min().unwrap_or(Place { incarnation, position: end });
+        let mut session = Session { lanes, place: start, flushed_at: Timestamp::default() };
+        let follower = self.tailer.follow(Mark::at(self.shard, start)).await?;
+        let mut next = Box::pin(fetch(follower));
+        loop {
+            let pending = session.lanes.iter().map(Lane::pending).sum::<usize>();
+            let dirty = pending > 0 || session.lanes.iter().any(|lane| !lane.is_flushed());
+            let due = self.flush_due_ms(&session, pending);
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(session.flush(self.clock.now()).await?),
+                Some(control) = self.control.recv() => self.obey(&mut session, control).await?,
+                () = self.clock.sleep_ms(due), if dirty => session.flush(self.clock.now()).await?,
+                (follower, batch) = &mut next => {
+                    next = Box::pin(fetch(follower));
+                    if let Some(batch) = batch? {
+                        session.apply(batch).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long a flush may still wait for company.
+    fn flush_due_ms(&self, session: &Session, pending: usize) -> u64 {
+        if pending >= self.options.flush_rows {
+            return 0;
+        }
+        let since = self.clock.now().as_micros().saturating_sub(session.flushed_at.as_micros());
+        let waited = u64::try_from(since / 1_000).unwrap_or(0);
+        self.options.flush_ms.saturating_sub(waited)
+    }
+
+    async fn obey(&mut self, session: &mut Session, control: Control) -> Result<(), WorkerError> {
+        match control {
+            Control::Add(parts, done) => {
+                let caught_up = self.catch_up(session, &parts).await;
+                if let Ok(lane) = caught_up {
+                    session.lanes.push(lane);
+                    self.kept.push(parts);
+                    let _ = done.send(Ok(()));
+                } else if let Err(error) = caught_up {
+                    let _ = done.send(Err(error));
+                }
+            }
+            Control::Remove(at, done) => {
+                session.lanes.retain(|lane| lane.at() != &at);
+                self.kept.retain(|parts| parts.at != at);
+                let _ = done.send(());
+            }
+            Control::Hold(reached, release) => {
+                session.flush(self.clock.now()).await?;
+                if reached.send(session.place).is_ok() {
+                    // Released, or whoever held it is gone: both let it go on.
+                    let _ = release.await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a generation and folds what the others are ahead.
+    async fn catch_up(&self, session: &Session, parts: &LaneParts) -> Result<Lane, LaneError> {
+        let mut lane = Lane::open(parts.clone(), session.place.incarnation).await?;
+        while lane.place() < session.place {
+            let missing = session.place.position.saturating_sub(lane.place().position);
+            let limit = usize::try_from(missing).unwrap_or(usize::MAX).min(self.options.read);
+            let read = self.log.read_shard(self.shard, lane.place().position, limit).await?;
+            if read.is_empty() {
+                break;
+            }
+            let batch: Vec<_> = read
+                .into_iter()
+                .map(|stored| {
+                    let wanted = lane.wants(&stored);
+                    Decoded::new(stored, wanted)
+                })
+                .collect();
+            lane.apply(&batch).await?;
+            lane.flush().await?;
+        }
+        Ok(lane)
+    }
+}
+
+fn report(shard: ShardNumber, error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(shard = shard.0, error, "a projector begins again at its watermarks");
+}
+
+impl Session {
+    async fn apply(&mut self, batch: Batch) -> Result<(), LaneError> {
+        let place = batch.mark.place();
+        let decoded: Vec<_> = batch
+            .events
+            .into_iter()
+            .map(|stored| {
+                let wanted = self.lanes.iter().any(|lane| lane.wants(&stored));
+                Decoded::new(stored, wanted)
+            })
+            .collect();
+        for lane in &mut self.lanes {
+            lane.apply(&decoded).await?;
+        }
+        self.place = self.place.max(place);
+        Ok(())
+    }
+
+    /// Flushes every lane at the same time: the store makes one transaction of what arrives together.
+    async fn flush(&mut self, now: Timestamp) -> Result<(), LaneError> {
+        let flushes = self.lanes.iter_mut().filter(|lane| !lane.is_flushed() || lane.pending() > 0).map(Lane::flush);
+        futures::future::try_join_all(flushes).await?;
+        self.flushed_at = now;
+        Ok(())
+    }
+}
