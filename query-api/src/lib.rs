@@ -1,1 +1,25 @@
-//! GraphQL and reads.
+//! The query side's GraphQL: schema, limits, the subscription hub, and the two doors `POST /graphql` and
+//! `GET /graphql/ws`. Read side only.
+//!
+//! Invariants: the tenant of the caller is part of the key of every read; a list is always a page; a request is
+//! measured before it is executed; a stream ends within a second of its credential. Refuses what is beyond its limits,
+//! each with a code, a field and a remedy.
+
+pub mod admission;
+pub mod caller;
+pub mod freshness;
+pub mod http;
+pub mod hub;
+pub mod limits;
+pub mod refusal;
+pub mod router;
+pub mod schema;
+pub mod services;
+pub mod socket;
+
+#[cfg(test)]
+mod rig;
+
+pub use router::router;
+pub use schema::sdl;
+pub use services::{HeadSeen, Heads, Services};

@@ -1,0 +1,78 @@
+//! How far the views are behind the log: for the schema, for `/health/ready` and for metrics.
+
+use serde::Serialize;
+use vaultstream_event_schemas::Timestamp;
+use vaultstream_event_schemas::token::Positions;
+use vaultstream_projectors::view_name::ViewName;
+
+use crate::refusal::Refusal;
+use crate::services::Services;
+
+/// One measurement.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lag {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// Every view in every family it has a store in.
+    pub views: Vec<ViewLag>,
+    /// The positions that every view has reached.
+    #[serde(skip)]
+    pub folded: Positions,
+}
+
+/// How far one view is behind the log in one family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ViewLag {
+    /// The view's name.
+    pub view: &'static str,
+    /// `core` or a chain's slug.
+    pub family: String,
+    /// The generation that is read.
+    pub generation: u32,
+    /// Events folded, over the family's shards.
+    pub position: u64,
+    /// Events in the log, over the family's shards.
+    pub head: u64,
+    /// Between its newest folded event and the newest in the log, in milliseconds; 0 when nothing is left to fold.
+    pub lag_ms: u64,
+    /// Streams it could not fold.
+    pub quarantined: u64,
+}
+
+impl ViewLag {
+    /// Events it has still to fold.
+    pub const fn behind(&self) -> u64 {
+        self.head.saturating_sub(self.position)
+    }
+}
+
+impl Lag {
+    /// The largest lag, in milliseconds.
+    pub fn lag_ms(&self) -> u64 {
+        self.views.iter().map(|v| v.lag_ms).max().unwrap_or(0)
+    }
+
+    /// The most events a view has still to fold.
+    pub fn behind(&self) -> u64 {
+        self.views.iter().map(ViewLag::behind).max().unwrap_or(0)
+    }
+}
+
+/// Measures every view against the log's heads.
+pub async fn measure(services: &Services) -> Result<Lag, Refusal> {
+    let heads = services.log.heads().await?;
+    let lags = services.reads.lag(&heads).await?;
+    let folded = services.reads.positions(&ViewName::ALL).await?;
+    let view = |lag: vaultstream_projectors::read::ViewLag| ViewLag {
+        view: lag.view.as_str(),
+        family: lag.family.to_string(),
+        generation: lag.generation,
+        position: lag.position,
+        head: lag.head,
+        lag_ms: lag.lag_us.div_ceil(1_000),
+        quarantined: u64::try_from(lag.quarantined).unwrap_or(u64::MAX),
+    };
+    Ok(Lag { at: services.clock.now(), views: lags.into_iter().map(view).collect(), folded })
+}

@@ -1,0 +1,120 @@
+//! `POST /graphql`: one query a request, JSON in and JSON out.
+//!
+//! Refusals before the query is read (credential, rate, browser header, media type, size) leave through the gateway as
+//! problem+json; from then on every refusal is a GraphQL error with its code. A request that was never executed answers
+//! 400 to clients that accept `application/graphql-response+json`, and 200 to older ones, as the HTTP working draft says.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::{Request as Query, Response as Answer, ServerError, Variables};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use vaultstream_event_schemas::ErrorCode;
+use vaultstream_gateway::door::Demand;
+use vaultstream_gateway::{ApiError, Principal, RequestInfo, json};
+
+use crate::caller::Caller;
+use crate::limits::{self, Door};
+use crate::refusal::{self, Refusal};
+use crate::router::Parts;
+use crate::schema::Loaders;
+
+const GRAPHQL_JSON: &str = "application/graphql-response+json";
+
+/// What a request may hold.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Asked {
+    query: String,
+    #[serde(default)]
+    operation_name: Option<String>,
+    #[serde(default)]
+    variables: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default, rename = "extensions")]
+    _extensions: Option<IgnoredAny>,
+}
+
+impl Asked {
+    /// As the executor takes it.
+    pub fn into_query(self) -> Query {
+        let variables = serde_json::Value::Object(self.variables.unwrap_or_default());
+        let query = Query::new(self.query).variables(Variables::from_json(variables));
+        match self.operation_name {
+            Some(name) => query.operation_name(name),
+            None => query,
+        }
+    }
+}
+
+/// Answers one query.
+pub async fn post(State(parts): State<Arc<Parts>>, request: Request) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    let info = head.extensions.get::<RequestInfo>().cloned();
+    let info = info.ok_or_else(|| ApiError::new(ErrorCode::Internal).detail("the edge is not in place"))?;
+    let (principal, _) = parts.door.admit(&head.headers, &info, Demand::signed_in_page()).await?;
+    let principal = Arc::new(principal.ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))?);
+    json::check_media_type(&head.headers)?;
+    let body = json::read(body, limits::MAX_BODY).await?;
+    let asked: Asked = json::parse(&body)?;
+    let mut answer = answer(&parts, principal, asked.into_query()).await;
+    refusal::finish(&mut answer, &info.id);
+    Ok(rendered(&head.headers, &answer))
+}
+
+async fn answer(parts: &Parts, principal: Arc<Principal>, mut query: Query) -> Answer {
+    let who = principal.credential();
+    let caller = Caller::new(principal);
+    if let Err(error) = limits::admit(&mut query, Door::Http, caller.is_key()) {
+        return Answer::from_errors(vec![error]);
+    }
+    let loaders = Loaders::of_query(parts.services.reads.clone(), caller.organization);
+    let run = async {
+        let turn = parts.admission.turn(who).await.map_err(failed)?;
+        let answer = parts.schema.execute(query.data(caller).data(loaders)).await;
+        drop(turn);
+        Ok(answer)
+    };
+    let limit = Duration::from_millis(limits::TIMEOUT_MS);
+    match tokio::time::timeout(limit, run).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => Answer::from_errors(vec![error]),
+        Err(_) => Answer::from_errors(vec![failed(Refusal::new(
+            ErrorCode::Timeout,
+            format!("the query took longer than {} ms; ask for less", limits::TIMEOUT_MS),
+        ))]),
+    }
+}
+
+/// A refusal as the error of a whole answer.
+pub fn failed(refusal: Refusal) -> ServerError {
+    let mut error = async_graphql::Error::from(refusal).into_server_error(async_graphql::Pos::default());
+    error.locations.clear();
+    error
+}
+
+fn rendered(asked: &HeaderMap, answer: &Answer) -> Response {
+    let modern = asked
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|v| v.to_str().is_ok_and(|text| text.contains(GRAPHQL_JSON)));
+    let executed = answer.data != async_graphql::Value::Null || answer.errors.iter().any(|e| !e.path.is_empty());
+    let status = if modern && !executed { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let media = if modern { GRAPHQL_JSON } else { "application/json" };
+    match serde_json::to_vec(answer) {
+        Ok(body) => {
+            let headers = [
+                (header::CONTENT_TYPE, HeaderValue::from_static(media)),
+                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            ];
+            (status, headers, body).into_response()
+        }
+        Err(error) => ApiError::new(ErrorCode::Internal).caused_by(error).into_response(),
+    }
+}

@@ -1,0 +1,69 @@
+//! One shard's task: reads the log as it grows, waits for the views, hands out.
+//!
+//! A log or a view that does not answer is asked again after a pause; the task ends when the hub is gone.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use vaultstream_event_schemas::ShardNumber;
+use vaultstream_event_schemas::envelope::StoredEvent;
+use vaultstream_event_schemas::token::Place;
+
+use super::Inner;
+use crate::refusal::Refusal;
+
+/// Events read at once.
+const BATCH: usize = 256;
+/// Items handed out under one lock, after which readers get their turn.
+const HAND_OUT: usize = 64;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Runs until the hub is gone.
+pub async fn run(hub: Weak<Inner>, shard: ShardNumber, from: Place) {
+    let mut at = from;
+    while let Some(inner) = hub.upgrade() {
+        if let Err(refusal) = step(&inner, shard, &mut at).await {
+            tracing::warn!(%shard, position = at.position, %refusal, "the hub waits for a shard");
+            drop(inner);
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn step(inner: &Arc<Inner>, shard: ShardNumber, at: &mut Place) -> Result<(), Refusal> {
+    let events = inner.log.read_shard(shard, at.position, BATCH).await?;
+    if events.is_empty() {
+        inner.log.wait_beyond(shard, at.position).await?;
+        return Ok(());
+    }
+    let mut rest = events.as_slice();
+    while !rest.is_empty() {
+        let folded = inner.folded.place(shard).await?.position;
+        let ready = rest.iter().take_while(|e| e.position <= folded).count().min(HAND_OUT);
+        if ready == 0 {
+            inner.folded.wait_beyond(shard, *at).await;
+            continue;
+        }
+        let (now, later) = rest.split_at(ready);
+        *at = hand_out(inner, shard, *at, now).await?;
+        rest = later;
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+async fn hand_out(
+    inner: &Inner,
+    shard: ShardNumber,
+    from: Place,
+    events: &[StoredEvent],
+) -> Result<Place, Refusal> {
+    let base = Arc::new(inner.locked().published.clone());
+    let mut items = Vec::with_capacity(events.len());
+    for event in events {
+        items.push(inner.owners.item(inner.log.as_ref(), event, &base).await?);
+    }
+    let upto = items.last().map_or(from, |i| i.place);
+    inner.publish(shard, upto, items);
+    Ok(upto)
+}

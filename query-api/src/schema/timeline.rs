@@ -1,0 +1,149 @@
+//! A transfer's timeline: its stream and those of its executions, read from the log, never from a view.
+
+use async_graphql::{ID, Json, SimpleObject};
+use futures::future::try_join_all;
+use serde_json::Value;
+use vaultstream_event_schemas::ChainId;
+use vaultstream_event_schemas::chain::BlockRef;
+use vaultstream_event_schemas::envelope::StoredEvent;
+use vaultstream_event_schemas::id::StreamKind;
+use vaultstream_event_schemas::public_event::to_public;
+use vaultstream_projectors::read::Transfer;
+
+use super::asset::{Block, Money};
+use super::execution::BroadcastOutcome;
+use super::scalar::{Long, Timestamp, int};
+use crate::refusal::Refusal;
+use crate::services::Services;
+
+/// One event of a transfer's life, as the log holds it.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct TimelineEntry {
+    /// The event's name, `trf_…/3`.
+    pub id: ID,
+    /// The stream it is in: the transfer or one of its executions.
+    pub subject_id: ID,
+    /// Its place in its stream, from 1.
+    pub sequence: i32,
+    /// The stored type, such as `transfer.screened`.
+    pub r#type: String,
+    /// When it was decided.
+    pub occurred_at: Timestamp,
+    /// Who caused it.
+    pub actor: String,
+    /// Its shard.
+    pub shard: i32,
+    /// Its place in its shard.
+    pub position: Long,
+    /// The event's hash, lower-case hex: it covers the envelope, the payload and the hash before it.
+    pub hash: String,
+    /// The hash of the stream before it.
+    pub previous_hash: String,
+    /// The execution it is in, or that it starts.
+    pub execution_id: Option<ID>,
+    /// The transaction.
+    pub txid: Option<String>,
+    /// The block.
+    pub block: Option<Block>,
+    /// What the network charged.
+    pub fee: Option<Money>,
+    /// How the node's answer is understood.
+    pub outcome: Option<BroadcastOutcome>,
+    /// Which node answered.
+    pub node: Option<String>,
+    /// Counts the signed attempts on the slot, from 1.
+    pub attempt: Option<i32>,
+    /// What is to be signed, lower-case hex with 0x.
+    pub digest: Option<String>,
+    /// How many approvals it has then.
+    pub approvals: Option<i32>,
+    /// How many approvals it needs.
+    pub approvals_needed: Option<i32>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// Why it was denied or cancelled.
+    pub reason: Option<String>,
+    /// The error code it ended with.
+    pub code: Option<String>,
+    /// What happened, in a sentence.
+    pub detail: Option<String>,
+    /// Whether the transaction did what it was meant to.
+    pub succeeded: Option<bool>,
+    /// The public fields of the payload; null for an event that is not public.
+    pub data: Option<Json<Value>>,
+}
+
+/// The first events of a transfer's life, in the order of the shard.
+pub async fn timeline(
+    services: &Services,
+    transfer: &Transfer,
+    first: usize,
+) -> Result<Vec<TimelineEntry>, Refusal> {
+    let executions = transfer.row.executions.iter().map(|id| id.stream());
+    let streams = std::iter::once(transfer.row.id.stream()).chain(executions);
+    let reads = streams.map(|stream| services.log.read_stream(stream, 0, first));
+    let mut events: Vec<StoredEvent> = try_join_all(reads).await?.into_iter().flatten().collect();
+    // a transfer and its executions share one shard, so positions order them
+    events.sort_by_key(|event| event.position);
+    events.truncate(first);
+    let chain = transfer.row.asset.chain();
+    Ok(events.iter().map(|event| entry(services, &chain, event)).collect())
+}
+
+fn text(data: &Value, field: &str) -> Option<String> {
+    data.get(field)?.as_str().map(str::to_owned)
+}
+
+fn number(data: &Value, field: &str) -> Option<i32> {
+    data.get(field)?.as_u64().map(int)
+}
+
+fn block(data: &Value) -> Option<Block> {
+    let block: BlockRef = serde_json::from_value(data.get("block")?.clone()).ok()?;
+    Some(Block::from(&block))
+}
+
+fn outcome(data: &Value) -> Option<BroadcastOutcome> {
+    let outcome: vaultstream_event_schemas::execution::v1::BroadcastOutcome =
+        serde_json::from_value(data.get("outcome")?.clone()).ok()?;
+    Some(outcome.into())
+}
+
+fn entry(services: &Services, chain: &ChainId, event: &StoredEvent) -> TimelineEntry {
+    let envelope = &event.envelope;
+    let public = to_public(event).map(|e| e.data);
+    let data = public.as_ref().unwrap_or(&Value::Null);
+    let execution = match envelope.stream.kind {
+        StreamKind::Execution => Some(envelope.stream.to_string()),
+        _ => text(data, "execution"),
+    };
+    let fee = text(data, "fee").and_then(|fee| fee.parse().ok());
+    TimelineEntry {
+        id: ID::from(envelope.event_ref()),
+        subject_id: ID::from(envelope.stream),
+        sequence: int(envelope.sequence),
+        r#type: envelope.event_type.clone(),
+        occurred_at: Timestamp(envelope.occurred_at),
+        actor: envelope.actor.to_string(),
+        shard: envelope.shard.0.into(),
+        position: Long(event.position),
+        hash: hex::encode(event.hash),
+        previous_hash: hex::encode(event.previous),
+        execution_id: execution.map(ID),
+        txid: text(data, "txid"),
+        block: block(data),
+        fee: fee.and_then(|fee| Money::fee(services, chain, fee)),
+        outcome: outcome(data),
+        node: text(data, "node"),
+        attempt: number(data, "attempt"),
+        digest: text(data, "digest"),
+        approvals: number(data, "approvals"),
+        approvals_needed: number(data, "approvalsNeeded"),
+        rule: text(data, "rule"),
+        reason: text(data, "reason"),
+        code: text(data, "code"),
+        detail: text(data, "detail"),
+        succeeded: data.get("succeeded").and_then(Value::as_bool),
+        data: public.map(Json),
+    }
+}
