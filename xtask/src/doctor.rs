@@ -89,6 +89,13 @@ impl Need {
     fn is_missing(&self) -> bool {
         self.found.is_none() && !matches!(self.remedy, Remedy::Fetched)
     }
+
+    fn packages(&self) -> &'static [&'static str] {
+        match self.remedy {
+            Remedy::Apt(packages) => packages,
+            Remedy::Rustup(_) | Remedy::Fetched => &[],
+        }
+    }
 }
 
 fn survey(paths: &Paths) -> Vec<Need> {
@@ -192,15 +199,6 @@ fn install_missing(paths: &Paths, needs: &[Need]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-impl Need {
-    fn packages(&self) -> &'static [&'static str] {
-        match self.remedy {
-            Remedy::Apt(packages) => packages,
-            Remedy::Rustup(_) | Remedy::Fetched => &[],
-        }
-    }
 }
 
 /// One command a package manager, so that it can be pasted.

@@ -74,6 +74,18 @@ fn arguments_should_count_self() {
 }
 
 #[test]
+fn reasoned_expectation_should_excuse_arguments() {
+    let seven = "fn f(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8) {}";
+    let with = |attribute: &str| rules(&[("a.rs", &format!("{attribute} {seven}"))]);
+    assert!(with("#[expect(clippy::too_many_arguments, reason = \"a published operation\")]").is_empty());
+    assert_eq!(with("#[expect(clippy::too_many_arguments)]"), ["arguments"]);
+    assert_eq!(
+        with("#[allow(clippy::too_many_arguments, reason = \"quiet\")]"),
+        ["arguments"]
+    );
+}
+
+#[test]
 fn type_parameters_should_not_count_lifetimes() {
     assert!(rules(&[("a.rs", "struct S<'a, A, B, C, D>(&'a A, B, C, D);")]).is_empty());
     assert_eq!(
