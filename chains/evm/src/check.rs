@@ -3,6 +3,8 @@
 //! The signer believes nobody: it derives the call from the intent itself and compares every field. What an intent
 //! leaves open (nonce, gas, fees) must at least be something the chain can take.
 
+use std::fmt;
+
 use alloy_primitives::hex;
 use vaultstream_event_schemas::Amount;
 use vaultstream_event_schemas::chain::{EvmPlan, Intent};
@@ -14,8 +16,8 @@ use crate::plan::call;
 
 fn same(
     field: &'static str,
-    found: impl ToString,
-    wanted: impl ToString,
+    found: &dyn fmt::Display,
+    wanted: &dyn fmt::Display,
     holds: bool,
 ) -> Result<(), PlanMismatch> {
     if holds {
@@ -32,30 +34,34 @@ fn same(
 /// Passes only a plan that carries out the intent on the chain, field by field.
 pub fn check_plan(plan: &EvmPlan, intent: &Intent, chain_id: u64) -> Result<(), PlanMismatch> {
     let call = call(intent, chain_id).map_err(PlanMismatch::Intent)?;
-    let text = |field, found: &str, wanted: String| same(field, found, &wanted, found == wanted);
-    same("chain_id", plan.chain_id, chain_id, plan.chain_id == chain_id)?;
+    let text = |field, found: &String, wanted: String| same(field, found, &wanted, *found == wanted);
+    same("chain_id", &plan.chain_id, &chain_id, plan.chain_id == chain_id)?;
     text("from", &plan.from, checksummed(&call.from))?;
     text("to", &plan.to, checksummed(&call.to))?;
     text("data", &plan.data, hex::encode_prefixed(&call.data))?;
     let value = Amount::from_be_bytes(call.value.to_be_bytes());
-    same("value", plan.value, value, plan.value == value)?;
-    let gas = plan.gas_limit;
+    same("value", &plan.value, &value, plan.value == value)?;
+    let (gas, gas_holds) = (plan.gas_limit, (GAS_MIN..=GAS_MAX).contains(&plan.gas_limit));
     same(
         "gas_limit",
-        gas,
-        format!("{GAS_MIN} to {GAS_MAX}"),
-        (GAS_MIN..=GAS_MAX).contains(&gas),
+        &gas,
+        &format_args!("{GAS_MIN} to {GAS_MAX}"),
+        gas_holds,
     )?;
-    let fee = plan.max_fee_per_gas;
-    same("max_fee_per_gas", fee, "less than 2^128", fee.to_u128().is_some())?;
-    let tip = plan.max_priority_fee_per_gas;
+    let (fee, tip) = (plan.max_fee_per_gas, plan.max_priority_fee_per_gas);
+    same(
+        "max_fee_per_gas",
+        &fee,
+        &"less than 2^128",
+        fee.to_u128().is_some(),
+    )?;
     same(
         "max_priority_fee_per_gas",
-        tip,
-        format!("at most {fee}"),
+        &tip,
+        &format_args!("at most {fee}"),
         tip <= fee,
     )?;
-    same("nonce", plan.nonce, "less than 2^64-1", plan.nonce != u64::MAX)
+    same("nonce", &plan.nonce, &"less than 2^64-1", plan.nonce != u64::MAX)
 }
 
 #[cfg(test)]
@@ -108,7 +114,7 @@ mod tests {
         ("from", |p| p.from = p.to.clone()),
         ("from", |p| p.from = p.from.to_lowercase()),
         ("to", |p| {
-            p.to = "0x52908400098527886E0F7030069857D2E4169EE7".to_owned()
+            p.to = "0x52908400098527886E0F7030069857D2E4169EE7".to_owned();
         }),
         ("data", |p| p.data.push_str("00")),
         ("data", |p| p.data = "0x095ea7b3".to_owned()),
@@ -116,10 +122,10 @@ mod tests {
         ("gas_limit", |p| p.gas_limit = 20_999),
         ("gas_limit", |p| p.gas_limit = GAS_MAX + 1),
         ("max_fee_per_gas", |p| {
-            p.max_fee_per_gas = Amount::from_be_bytes([0xff; 32])
+            p.max_fee_per_gas = Amount::from_be_bytes([0xff; 32]);
         }),
         ("max_priority_fee_per_gas", |p| {
-            p.max_priority_fee_per_gas = Amount::from_u128(1_000_000_001)
+            p.max_priority_fee_per_gas = Amount::from_u128(1_000_000_001);
         }),
         ("nonce", |p| p.nonce = u64::MAX),
     ];

@@ -4,6 +4,8 @@
 //! one plan and key have one id. `decode` reads only what `assemble` could have written: type 2, no access list, a
 //! called address, canonical RLP, nothing behind it.
 
+use std::fmt;
+
 use alloy_consensus::transaction::{RlpEcdsaDecodableTx, RlpEcdsaEncodableTx};
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::eip2930::AccessList;
@@ -17,29 +19,29 @@ use crate::error::TransactionError;
 /// No signed transaction of this platform is larger; geth takes at most 128 KiB.
 const RAW_BYTES_MAX: usize = 128 * 1024;
 
-fn field(field: &'static str, problem: impl ToString) -> TransactionError {
+fn field(field: &'static str, problem: &dyn fmt::Display) -> TransactionError {
     TransactionError::Field {
         field,
         problem: problem.to_string(),
     }
 }
 
-fn raw_error(why: impl ToString) -> TransactionError {
+fn raw_error(why: &dyn fmt::Display) -> TransactionError {
     TransactionError::Raw(why.to_string())
 }
 
 /// The paying address and the unsigned transaction of a plan.
 fn unsigned(plan: &EvmPlan) -> Result<(Address, TxEip1559), TransactionError> {
-    let address = |name, text: &str| parse_address(text).map_err(|e| field(name, e));
+    let address = |name, text: &str| parse_address(text).map_err(|e| field(name, &e));
     let wei = |name, amount: Amount| {
         amount
             .to_u128()
-            .ok_or_else(|| field(name, "it is 2^128 wei or more"))
+            .ok_or_else(|| field(name, &"it is 2^128 wei or more"))
     };
     if !plan.data.starts_with("0x") {
-        return Err(field("data", "it must begin with 0x"));
+        return Err(field("data", &"it must begin with 0x"));
     }
-    let input = hex::decode(&plan.data).map_err(|e| field("data", e))?;
+    let input = hex::decode(&plan.data).map_err(|e| field("data", &e))?;
     let transaction = TxEip1559 {
         chain_id: plan.chain_id,
         nonce: plan.nonce,
@@ -102,12 +104,12 @@ pub fn txid(raw: &str) -> Result<String, TransactionError> {
 /// The bytes of the text that nodes take.
 pub fn bytes_of(raw: &str) -> Result<Vec<u8>, TransactionError> {
     if raw.len() > 2 + 2 * RAW_BYTES_MAX {
-        return Err(raw_error("more than 128 KiB"));
+        return Err(raw_error(&"more than 128 KiB"));
     }
     if !raw.starts_with("0x") {
-        return Err(raw_error("they must begin with 0x"));
+        return Err(raw_error(&"they must begin with 0x"));
     }
-    hex::decode(raw).map_err(raw_error)
+    hex::decode(raw).map_err(|e| raw_error(&e))
 }
 
 /// A signed transaction, read back.
@@ -125,21 +127,21 @@ pub struct Decoded {
 pub fn decode(raw: &str) -> Result<Decoded, TransactionError> {
     let bytes = bytes_of(raw)?;
     let mut rest = &bytes[..];
-    let signed = TxEip1559::eip2718_decode(&mut rest).map_err(raw_error)?;
+    let signed = TxEip1559::eip2718_decode(&mut rest).map_err(|e| raw_error(&e))?;
     let (transaction, signature) = (signed.tx(), signed.signature());
     let mut again = Vec::new();
     transaction.eip2718_encode(signature, &mut again);
     if !rest.is_empty() || again != bytes {
-        return Err(raw_error("they are not in canonical form"));
+        return Err(raw_error(&"they are not in canonical form"));
     }
     if !transaction.access_list.is_empty() {
-        return Err(raw_error("they carry an access list"));
+        return Err(raw_error(&"they carry an access list"));
     }
     let TxKind::Call(to) = transaction.to else {
-        return Err(raw_error("they create a contract"));
+        return Err(raw_error(&"they create a contract"));
     };
     if signature.normalize_s().is_some() {
-        return Err(raw_error("s is in its upper half (EIP-2)"));
+        return Err(raw_error(&"s is in its upper half (EIP-2)"));
     }
     let digest = transaction.signature_hash();
     let from = signature
