@@ -1,0 +1,58 @@
+//! The fields of public events that sentences use. Everything else is read past: the API may add fields at any time.
+
+use serde::Deserialize;
+use vaultstream_event_schemas::Amount;
+use vaultstream_event_schemas::execution::v1::BroadcastOutcome;
+
+/// What a public event may say.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventData {
+    /// Minor units that are paid.
+    pub amount: Option<Amount>,
+    /// Minor units that are held.
+    pub minor: Option<Amount>,
+    /// CAIP-19 name of the asset.
+    pub asset: Option<String>,
+    /// To whom.
+    pub destination: Option<String>,
+    /// An account's address.
+    pub address: Option<String>,
+    /// CAIP-2 name of a chain.
+    pub chain: Option<String>,
+    /// A name that was given.
+    pub name: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// An error code.
+    pub code: Option<String>,
+    /// What a node answered.
+    pub outcome: Option<BroadcastOutcome>,
+    /// How transfers are approved.
+    pub approval: Option<String>,
+    /// The block it happened in.
+    pub block: Option<BlockHeight>,
+}
+
+/// A block, by its height only.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct BlockHeight {
+    /// Its height.
+    #[serde(deserialize_with = "height")]
+    pub height: u64,
+}
+
+/// Heights are numbers in payloads; large ones are texts in the canonical form.
+fn height<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u64),
+        Text(String),
+    }
+    Ok(match Either::deserialize(d)? {
+        Either::Number(n) => n,
+        Either::Text(text) => text.parse().unwrap_or(0),
+    })
+}

@@ -1,0 +1,205 @@
+//! A transfer: its sentence, its moving line, what can be decided about it.
+
+mod actions;
+mod tabs;
+
+use super::unknown::absent;
+use crate::figures::{elided, money};
+use crate::graphql::{transfer as op, transfer_updates};
+use crate::panel::Panel;
+use crate::parts::{address_full, copy, head, show, state, when};
+use crate::request;
+use crate::sentences;
+use crate::state::App;
+use crate::words::{Word, fill, say};
+use leptos::prelude::*;
+use vaultstream_event_schemas::status::TransferStatus as S;
+
+/// Entries that are read at most; a transfer has a dozen, one that is sent again and again has more.
+pub const EVENTS: i64 = 70;
+
+/// A transfer as this page reads it.
+pub type Seen = op::TransferTransfer;
+
+/// The page.
+pub fn transfer(id: String) -> AnyView {
+    let app = App::here();
+    let id = StoredValue::new(id);
+    let panel = follow(app, id);
+    let content = move |found: &Option<Seen>| match found {
+        Some(transfer) => body(app, transfer),
+        None => view! { <section class="card">{absent()}</section> }.into_any(),
+    };
+    let present = Memo::new(move |_| panel.data.with(|d| d.as_ref().is_some_and(Option::is_some)));
+    let more = move || {
+        present.get().then(|| {
+            view! { <div class="columns"><div>{tabs::tabs(app, panel)}</div><div>{actions::actions(app, panel)}{facts(app, panel)}</div></div> }
+        })
+    };
+    view! { {head(|| say(Word::TransferTitle).to_owned(), ().into_any())}{show(panel, content)}{more} }
+        .into_any()
+}
+
+fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
+    let panel = Panel::new(move || {
+        let variables = op::Variables {
+            id: id.get_value(),
+            at_least: app.token.get_untracked(),
+            events: EVENTS,
+        };
+        let answer = request::ask::<_, op::ResponseData>(op::QUERY, op::OPERATION_NAME, variables);
+        Box::pin(async move {
+            match answer.await {
+                Ok(data) => Ok(data.transfer),
+                Err(trouble) if trouble.is_not_found() => Ok(None),
+                Err(trouble) => Err(trouble),
+            }
+        })
+    });
+    let variables = transfer_updates::Variables {
+        vault_id: None,
+        transfer_id: Some(id.get_value()),
+    };
+    let first = StoredValue::new(true);
+    let take = move |data: transfer_updates::ResponseData| {
+        // The first item is the present state, which the panel reads anyway.
+        if !first.get_value() {
+            app.token.set(Some(data.transfer_updates.token));
+            panel.reload();
+        }
+        first.set_value(false);
+    };
+    app.live.subscribe(
+        transfer_updates::QUERY,
+        transfer_updates::OPERATION_NAME,
+        &variables,
+        take,
+    );
+    announce(app, panel);
+    panel
+}
+
+/// Says a new state aloud, once.
+fn announce(app: App, panel: Panel<Option<Seen>>) {
+    let status = Memo::new(move |_| {
+        panel
+            .data
+            .with(|d| d.as_ref().and_then(|d| d.as_ref().map(|t| t.status)))
+    });
+    Effect::new(move |before: Option<Option<S>>| {
+        let now = status.get();
+        if let (Some(Some(before)), Some(now)) = (before, now)
+            && before != now
+        {
+            app.said.set(say(sentences::transfer(now).0).to_owned());
+        }
+        now
+    });
+}
+
+/// The amount and the recipient, as sentences and buttons name them.
+pub fn named(transfer: &Seen) -> (String, String) {
+    let amount = money(
+        transfer.amount.minor,
+        transfer.amount.decimals,
+        &transfer.amount.symbol,
+    );
+    (amount, elided(&transfer.destination))
+}
+
+fn sentence(transfer: &Seen) -> String {
+    let word = match transfer.status {
+        S::Requested | S::Screening => Word::SentenceRequested,
+        S::AwaitingApproval => Word::SentenceAwaiting,
+        S::Approved => Word::SentenceApproved,
+        S::Executing => Word::SentenceExecuting,
+        S::Completed => Word::SentenceCompleted,
+        S::Failed => Word::SentenceFailed,
+        S::Rejected => Word::SentenceRejected,
+        S::Cancelled => Word::SentenceCancelled,
+        S::Expired => Word::SentenceExpired,
+        S::Reversed => Word::SentenceReversed,
+    };
+    let (amount, to) = named(transfer);
+    let missing = (transfer.approvals_needed - transfer.approvals)
+        .max(0)
+        .to_string();
+    let needed = transfer.approvals_needed.to_string();
+    let values = [
+        ("amount", amount.as_str()),
+        ("from", &transfer.vault.name),
+        ("to", &to),
+        ("missing", &missing),
+        ("needed", &needed),
+    ];
+    fill(word, &values)
+}
+
+fn body(app: App, transfer: &Seen) -> AnyView {
+    let (word, tone) = sentences::transfer(transfer.status);
+    let chain = app.chain_name(&transfer.chain.id);
+    view! {
+        <div class="head"><div>
+            <p class="sentence" data-status=transfer.status.as_str()>{sentence(transfer)}</p>
+            <div class="chips">{state(say(word).to_owned(), tone)}<span class="soft">{chain}</span><span class="soft">{when(transfer.requested_at)}</span></div>
+        </div></div>
+    }
+    .into_any()
+}
+
+fn facts(app: App, panel: Panel<Option<Seen>>) -> AnyView {
+    let content = move |found: &Option<Seen>| found.as_ref().map_or_else(|| ().into_any(), |t| list(app, t));
+    view! {
+        <section class="card" aria-labelledby="facts">
+            <header><h2 id="facts">{say(Word::Facts)}</h2></header>
+            <div class="inside">{show(panel, content)}</div>
+        </section>
+    }
+    .into_any()
+}
+
+fn list(app: App, t: &Seen) -> AnyView {
+    let me = app
+        .who
+        .with(|w| w.as_ref().map(|w| w.actor.clone()))
+        .unwrap_or_default();
+    let (amount, _) = named(t);
+    let fee = t.fee.as_ref().map(|f| money(f.minor, f.decimals, &f.symbol));
+    let fee_max = t.fee_max.as_ref().map(|f| money(f.minor, f.decimals, &f.symbol));
+    let txid = t.executions.last().and_then(|e| e.txid.clone());
+    let block = t
+        .executions
+        .last()
+        .and_then(|e| e.block.as_ref())
+        .map(|b| b.height.to_string());
+    let lapses = (t.status == S::AwaitingApproval).then(|| crate::browser::short_time(t.expires_at));
+    let why = t
+        .failure
+        .as_ref()
+        .map(|f| format!("{} {}", f.detail, f.remedy.clone().unwrap_or_default()));
+    let why = why.or_else(|| t.reason.clone());
+    let words =
+        |word: Word, value: Option<String>| value.map(|value| view! { <dt>{say(word)}</dt><dd>{value}</dd> });
+    view! {
+        <dl class="facts">
+            {words(Word::FactFailure, why)}
+            {words(Word::FactAmount, Some(amount))}
+            <dt>{say(Word::FactFrom)}</dt>
+            <dd><a href=format!("/vaults/{}", t.vault_id)>{t.vault.name.clone()}</a>" "{t.account.address.as_deref().map(crate::parts::address)}</dd>
+            <dt>{say(Word::FactTo)}</dt>
+            <dd>{address_full(&t.destination)}{copy(Word::WhatAddress, t.destination.clone())}</dd>
+            {words(Word::FactNetwork, Some(t.chain.name.clone()))}
+            {words(Word::FactFee, fee)}
+            {words(Word::FactFeeMax, fee_max)}
+            {txid.map(|id| view! { <dt>{say(Word::FactTransaction)}</dt><dd><span class="mono small">{id.clone()}</span>{copy(Word::WhatHash, id)}</dd> })}
+            {words(Word::FactBlock, block)}
+            {words(Word::FactRule, t.rule.clone())}
+            {words(Word::FactRequestedBy, Some(sentences::actor(&t.requested_by, &me)))}
+            {words(Word::FactExternalId, t.external_id.clone())}
+            {words(Word::FactExpires, lapses)}
+            <dt>{say(Word::FactId)}</dt>
+            <dd><span class="mono small">{t.id.clone()}</span>{copy(Word::WhatId, t.id.clone())}</dd>
+        </dl>
+    }
+    .into_any()
+}
