@@ -1,6 +1,7 @@
 //! Sending a batch until the log has answered for it.
 
-use vaultstream_domain::ports::event_log::{AppendOutcome, LogError};
+use vaultstream_domain::ports::EventLog;
+use vaultstream_domain::ports::event_log::{AppendCommand, AppendOutcome, LogError};
 
 use super::batch::Batch;
 use super::{Options, Ports};
@@ -13,17 +14,27 @@ const PAUSES_MS: [u64; 5] = [5, 25, 100, 500, 1_000];
 pub(super) struct Sent {
     pub(super) batch: Batch,
     pub(super) result: Result<Vec<AppendOutcome>, LogError>,
+    /// The shard lives another life than memory knows.
+    pub(super) reborn: bool,
 }
 
 /// Sends a batch. When the engine fails, the same batch is sent again: what of it is durable already is recognised by
-/// its hashes and answered as the first time.
+/// its hashes and answered as the first time. When the shard was given another life meanwhile, sending again is no
+/// way to learn what became of it; then the events are looked for.
 pub(super) async fn send(mut batch: Batch, ports: Ports, options: Options) -> Sent {
     let started = ports.clock.now();
     let commands = std::mem::take(&mut batch.commands);
+    let now = (!options.engine_clock).then_some(batch.now);
     let mut attempt = 1;
+    let mut reborn = false;
     let result = loop {
-        let now = (!options.engine_clock).then_some(batch.now);
-        match ports.log.append(commands.clone(), now).await {
+        let answer = if reborn {
+            find(&*ports.log, &commands).await
+        } else {
+            ports.log.append(commands.clone(), now).await
+        };
+        match answer {
+            Err(LogError::Incarnation { .. }) if !reborn => reborn = true,
             Err(error @ LogError::Engine { .. }) if attempt < options.append_tries => {
                 ports.observer.observe(&Fact::AppendRepeated {
                     attempt,
@@ -53,5 +64,54 @@ pub(super) async fn send(mut batch: Batch, ports: Ports, options: Options) -> Se
             micros: u64::try_from(micros).unwrap_or(0),
         });
     }
-    Sent { batch, result }
+    Sent {
+        batch,
+        result,
+        reborn,
+    }
+}
+
+/// What became of commands of an earlier life of the shard: committed when all their events stand in the log; else
+/// nothing of them does, nothing of them ever will, and they are to be decided again like after a conflict.
+async fn find(log: &dyn EventLog, commands: &[AppendCommand]) -> Result<Vec<AppendOutcome>, LogError> {
+    let mut outcomes = Vec::with_capacity(commands.len());
+    for command in commands {
+        outcomes.push(find_one(log, command).await?);
+    }
+    Ok(outcomes)
+}
+
+async fn find_one(log: &dyn EventLog, command: &AppendCommand) -> Result<AppendOutcome, LogError> {
+    let mut places = Vec::new();
+    for part in command.streams.iter().filter(|part| !part.events.is_empty()) {
+        let stored = log
+            .read_stream(part.stream, part.expected, part.events.len())
+            .await?;
+        let stands = stored
+            .iter()
+            .map(|e| e.hash)
+            .eq(part.events.iter().map(|e| e.hash));
+        if !stands {
+            let actual = stored
+                .last()
+                .map_or(part.expected, |event| event.envelope.sequence);
+            return Ok(AppendOutcome::Conflict {
+                stream: part.stream,
+                actual,
+            });
+        }
+        places.extend(stored.iter().map(|event| (event.position, event.hlc)));
+    }
+    match (places.first(), places.last()) {
+        (Some((first, _)), Some((last, _))) => Ok(AppendOutcome::Committed {
+            first: *first,
+            last: *last,
+            hlcs: places.iter().map(|(_, hlc)| *hlc).collect(),
+        }),
+        // A condition says nothing about another life.
+        _ => Ok(AppendOutcome::Conflict {
+            stream: command.streams[0].stream,
+            actual: 0,
+        }),
+    }
 }

@@ -247,7 +247,15 @@ impl Core {
     }
 
     fn settle(&mut self, sent: Sent) {
-        let Sent { batch, result } = sent;
+        let Sent {
+            batch,
+            result,
+            reborn,
+        } = sent;
+        if reborn {
+            self.cache.forget_all();
+            self.incarnations.clear();
+        }
         for (stream, ..) in batch.pending.iter().flat_map(|pending| &pending.written) {
             self.cache.settled(*stream);
         }
@@ -262,15 +270,6 @@ impl Core {
                     .into_iter()
                     .rev()
                     .for_each(|request| self.waiting.push_front(request));
-            }
-            Err(LogError::Incarnation { .. }) => {
-                self.cache.forget_all();
-                self.incarnations.clear();
-                for pending in batch.pending.into_iter().rev() {
-                    if let Some(request) = self.again(pending.request) {
-                        self.waiting.push_front(request);
-                    }
-                }
             }
             Err(error) => {
                 // Some of it may be durable: nothing in memory can be trusted.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use proptest::prelude::*;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::error::Coded;
@@ -18,11 +19,11 @@ use vaultstream_event_schemas::{ErrorCode, Registry, ShardNumber, StreamId, Time
 use vaultstream_kernel::{ExecuteError, Executor, Options};
 
 use crate::node::{
-    Case, Disk, Still, change, events, increment, number, ports, renamed, run, stored_number, vault,
+    Case, Disk, Still, change, events, increment, number, ports, renamed, run, shift, stored_number, vault,
 };
 
 /// What happens to one append.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// It works.
     None,
@@ -168,6 +169,8 @@ async fn unclear_answers_should_be_resolved_by_sending_again() {
             Fault::None,
         ],
         vec![Fault::None, Fault::After, Fault::None],
+        vec![Fault::After, Fault::Incarnation, Fault::None],
+        vec![Fault::Before, Fault::Incarnation, Fault::None],
     ] {
         let disk = Disk::new();
         let (log, executor) = node(&disk, &plan, Options::default());
@@ -353,4 +356,76 @@ async fn full_queue_should_turn_commands_away_and_keep_its_promises() {
         done as u64,
         "each promise kept, nothing else done"
     );
+}
+
+/// Commands of two nodes on one log, each behind its own faults: everything that was counted up is somewhere, once,
+/// and every answer says what happened.
+async fn totals_are_conserved(plans: [Vec<Fault>; 2], commands: Vec<(bool, u64, u64)>) {
+    let disk = Disk::new();
+    let log: Arc<dyn EventLog> = disk.log();
+    let nodes: Vec<_> = plans
+        .iter()
+        .map(|plan| {
+            let mut ports = ports(Faulty::new(
+                log.clone(),
+                &[plan.as_slice(), &[Fault::None]].concat(),
+            ));
+            ports.clock = Arc::new(Still(0));
+            let options = Options {
+                batch_commands: 3,
+                attempts: 10_000,
+                append_tries: 40,
+                ..Options::default()
+            };
+            Executor::start(options, ports, CancellationToken::new())
+        })
+        .collect();
+    let mut ups = 0;
+    let mut running = Vec::new();
+    for (n, (up, from, to)) in commands.into_iter().enumerate() {
+        let case = if up || from == to {
+            increment(vault(from))
+        } else {
+            shift(vault(from), vault(to))
+        };
+        ups += u64::from(up || from == to);
+        running.push(run(&nodes[n % 2], case));
+    }
+    let answers = join_all(running).await;
+    let mut told = 0;
+    for answer in &answers {
+        told += answer
+            .as_ref()
+            .expect("patience outlasts every fault")
+            .events
+            .len();
+    }
+    let stored = events(&*log).await;
+    assert_eq!(stored.len(), told, "each event was told of, once");
+    let mut total = 0;
+    for n in 0..4 {
+        total += stored_number(&*log, vault(n)).await;
+    }
+    assert_eq!(total, ups);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn totals_should_be_conserved_under_any_faults(
+        plans in [prop::collection::vec(fault(), 0..12), prop::collection::vec(fault(), 0..12)],
+        commands in prop::collection::vec((any::<bool>(), 0u64..4, 0u64..4), 1..60),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(totals_are_conserved(plans, commands));
+    }
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        3 => Just(Fault::None),
+        2 => Just(Fault::Before),
+        2 => Just(Fault::After),
+        1 => Just(Fault::Incarnation),
+    ]
 }

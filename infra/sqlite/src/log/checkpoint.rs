@@ -61,26 +61,31 @@ impl Checkpoints {
     /// Notes that events of so many bytes were committed.
     pub(super) fn note(&mut self, bytes: usize) {
         self.bytes += bytes;
-        // A full channel means that a checkpoint is asked for already.
-        if self.bytes >= EVERY_BYTES && self.wake.try_send(()).is_ok() {
+        // Not while the writer's own turn is due: only one can copy at a time. A full channel means that a checkpoint
+        // is asked for already.
+        let due = self.bytes >= EVERY_BYTES && !self.finish.load(Ordering::Acquire);
+        if due && self.wake.try_send(()).is_ok() {
             self.bytes = 0;
         }
     }
 
     /// Between two transactions: copies the rest of a long log.
     pub(super) fn finish_if_due(&self, connection: &Connection) {
-        if self.finish.swap(false, Ordering::AcqRel)
-            && let Err(error) = passive(connection)
-        {
+        if !self.finish.load(Ordering::Acquire) {
+            return;
+        }
+        if let Err(error) = passive(connection) {
             tracing::warn!(%error, "the write-ahead log could not be copied back; it is tried again");
         }
+        self.finish.store(false, Ordering::Release);
     }
 }
 
 fn run(connection: &Connection, woken: &Receiver<()>, finish: &AtomicBool) {
     while woken.recv().is_ok() {
         match bulk(connection) {
-            Ok((log, copied)) if log > LONG_PAGES && copied < log => finish.store(true, Ordering::Release),
+            // Even a copy of everything is behind again by the next commit.
+            Ok((log, _)) if log > LONG_PAGES => finish.store(true, Ordering::Release),
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(%error, "the write-ahead log could not be copied back; it is tried again");
