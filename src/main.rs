@@ -1,2 +1,104 @@
-//! The binary.
-fn main() {}
+//! The binary `vaultstream`: reads the configuration, puts adapters into ports, starts everything on one machine.
+
+mod config;
+mod embedded;
+mod emit;
+mod faults;
+mod generations;
+mod health;
+mod late_node;
+mod observer;
+mod requests;
+mod seed;
+mod serve;
+mod tasks;
+mod web;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Event-sourced multi-chain custody.
+#[derive(Debug, Parser)]
+#[command(name = "vaultstream", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the product.
+    Serve(Serve),
+    /// Print what is generated from the code: sdl, openapi, errors, or schemas with --out.
+    #[command(hide = true)]
+    Emit {
+        /// What to print.
+        what: emit::What,
+        /// The folder that schemas are written to.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Options of `serve`.
+#[derive(Debug, Clone, Args)]
+struct Serve {
+    /// Which part to run; the embedded assembly runs all in one process.
+    #[arg(long, value_enum, default_value = "all")]
+    role: Role,
+    /// A TOML file that overrides the committed defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where everything durable lives.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where the product answers.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Where the built dashboard lies.
+    #[arg(long, value_name = "DIR")]
+    web_dir: Option<PathBuf>,
+    /// json or text.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Seed a demo organization with two funded sandbox vaults and print a one-time link.
+    #[arg(long)]
+    demo: bool,
+}
+
+/// The parts a process can run.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Role {
+    /// Everything, in one process, on embedded engines.
+    All,
+}
+
+impl Serve {
+    fn overrides(&self) -> config::Overrides {
+        config::Overrides {
+            listen: self.listen.clone(),
+            data_dir: self.data_dir.clone(),
+            web_dir: self.web_dir.clone(),
+            log_format: self.log_format.clone(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Emit { what, out } => emit::run(what, out.as_deref()),
+        Verb::Serve(options) => {
+            let Role::All = options.role;
+            serve::run(options.config.as_deref(), &options.overrides(), options.demo)
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vaultstream: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,2 +1,11 @@
-//! System tests.
-fn main() {}
+//! System tests: the real binary, real engines, public interfaces only.
+
+mod bad_input;
+mod boundaries;
+mod browser;
+mod chain;
+mod faults;
+mod journey;
+mod product;
+mod races;
+mod start_up;

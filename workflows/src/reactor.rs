@@ -114,8 +114,9 @@ impl Reactor {
                 }
             };
             let Some(last) = batch.last().map(|e| e.position) else { continue };
-            let done = futures::stream::iter(&batch)
-                .map(|stored| self.until_done(stored, &stop))
+            // By index: a closure over references is not general enough for a task that moves between threads.
+            let done = futures::stream::iter(0..batch.len())
+                .map(|i| self.until_done(&batch[i], &stop))
                 .buffer_unordered(CONCURRENCY)
                 .all(|done| async move { done })
                 .await;

@@ -77,7 +77,7 @@ impl React for FeedLane {
         "settle_execution"
     }
     fn wants(&self, event_type: &str) -> bool {
-        matches!(event_type, "execution.queued" | "account.opened")
+        event_type == "execution.queued"
     }
     async fn react(&self, stored: &StoredEvent, event: &Event) -> Result<(), ReactError> {
         let envelope = &stored.envelope;
@@ -90,19 +90,39 @@ impl React for FeedLane {
                     None => Ok(()),
                 }
             }
-            Event::Account(AccountEvent::Opened(opened)) => {
-                let account = AccountId::try_from(envelope.stream).map_err(bad)?;
-                let Some(vault) = envelope.owner.vault() else { return Ok(()) };
-                self.lane
-                    .send(LaneMessage::Account(WatchedAccount {
-                        account,
-                        address: opened.address.clone(),
-                        organization: envelope.organization,
-                        vault,
-                    }))
-                    .await
-            }
             _ => Ok(()),
         }
+    }
+}
+
+/// The reaction that tells a lane which accounts to watch. It reads its shard from the beginning at every start, because
+/// the lane's list of accounts is memory only.
+pub struct WatchAccounts {
+    lane: LaneHandle,
+}
+
+impl WatchAccounts {
+    /// Tells this lane.
+    pub const fn new(lane: LaneHandle) -> Self {
+        Self { lane }
+    }
+}
+
+#[async_trait]
+impl React for WatchAccounts {
+    fn name(&self) -> &'static str {
+        "watch_accounts"
+    }
+    fn wants(&self, event_type: &str) -> bool {
+        event_type == "account.opened"
+    }
+    async fn react(&self, stored: &StoredEvent, event: &Event) -> Result<(), ReactError> {
+        let envelope = &stored.envelope;
+        let (Event::Account(AccountEvent::Opened(opened)), Some(vault)) = (event, envelope.owner.vault()) else {
+            return Ok(());
+        };
+        let account = AccountId::try_from(envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
+        let (address, organization) = (opened.address.clone(), envelope.organization);
+        self.lane.send(LaneMessage::Account(WatchedAccount { account, address, organization, vault })).await
     }
 }

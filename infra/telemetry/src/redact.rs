@@ -1,0 +1,96 @@
+//! Replaces what looks like a credential: the last line of defence behind types that do not print themselves.
+//!
+//! Known forms: an API key or session secret (`key_…_…`, `ses_…_…`), a bearer header, `secret=`, `password=` and
+//! `code=` in URLs or key-value text, user and password in a URL.
+
+use std::borrow::Cow;
+
+const MARK: &str = "[redacted]";
+
+/// Names whose value, after `=` or `:`, is never written.
+const NAMES: &[&str] = &["secret", "password", "passphrase", "code", "token", "authorization", "cookie"];
+
+/// The text without credentials. Borrowed when there was nothing to hide.
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    if !looks_suspicious(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut hide_next = false;
+    for word in text.split_inclusive([' ', '\n', '\t', ',', ';', '&', '"']) {
+        let body_end = word.trim_end_matches([' ', '\n', '\t', ',', ';', '&', '"']).len();
+        let (body, tail) = word.split_at(body_end);
+        if hide_next && !body.is_empty() {
+            out.push_str(MARK);
+            hide_next = false;
+        } else if body.eq_ignore_ascii_case("bearer") {
+            out.push_str(body);
+            hide_next = true;
+        } else {
+            out.push_str(&redacted_word(body));
+        }
+        out.push_str(tail);
+    }
+    Cow::Owned(out)
+}
+
+fn looks_suspicious(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    lower.contains("key_") || lower.contains("ses_") || lower.contains("bearer") || lower.contains('@')
+        || NAMES.iter().any(|n| lower.contains(n))
+}
+
+fn redacted_word(word: &str) -> Cow<'_, str> {
+    if let Some(prefix) = credential_prefix(word) {
+        return Cow::Owned(format!("{prefix}_{MARK}"));
+    }
+    if let Some((scheme, rest)) = word.split_once("://")
+        && let Some((_, host)) = rest.rsplit_once('@')
+    {
+        return Cow::Owned(format!("{scheme}://{MARK}@{host}"));
+    }
+    if let Some(at) = word.find(['=', ':']) {
+        let name = word[..at].rsplit(['?', '{', '(']).next().unwrap_or("").trim_matches('"').to_ascii_lowercase();
+        if NAMES.contains(&name.as_str()) && at + 1 < word.len() {
+            return Cow::Owned(format!("{}{MARK}", &word[..=at]));
+        }
+    }
+    Cow::Borrowed(word)
+}
+
+/// `key_<26>` of `key_<26>_<secret>`, wherever it begins in the word.
+fn credential_prefix(word: &str) -> Option<&str> {
+    let start = word.find("key_").or_else(|| word.find("ses_"))?;
+    let end = start + 4 + 26;
+    (word.len() > end + 1 && word.is_char_boundary(end) && word.as_bytes().get(end) == Some(&b'_')).then(|| &word[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "key_0123456789abcdefghjkmnpqrs_c2VjcmV0c2VjcmV0";
+
+    #[test]
+    fn credentials_should_never_pass() {
+        for text in [
+            format!("Authorization: Bearer {KEY}"),
+            format!("presented {KEY}, refused"),
+            "GET /session/link?code=ses_0123456789abcdefghjkmnpqrs_c2VjcmV0c2VjcmV0".to_owned(),
+            "connect https://user:c2VjcmV0c2VjcmV0@node.example/".to_owned(),
+            "passphrase=c2VjcmV0c2VjcmV0".to_owned(),
+            "\"secret\":c2VjcmV0c2VjcmV0".to_owned(),
+        ] {
+            let out = redacted(&text);
+            assert!(!out.contains("c2VjcmV0c2VjcmV0"), "{out}");
+            assert!(out.contains(MARK), "{out}");
+        }
+    }
+
+    #[test]
+    fn ordinary_text_should_stay() {
+        for text in ["transfer trf_1 completed", "key_0123456789abcdefghjkmnpqrs issued", "block 0xabc"] {
+            assert_eq!(redacted(text), text);
+        }
+    }
+}

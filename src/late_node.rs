@@ -1,0 +1,86 @@
+//! A node that may be away when the product starts: it is connected at its first use, and asked again until it answers.
+//!
+//! A node of another chain is refused for good: the first to ask sees why.
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+use vaultstream_domain::ports::ChainNode;
+use vaultstream_domain::ports::chain_node::{BroadcastAnswer, NodeError};
+use vaultstream_event_schemas::chain::{Block, BlockRef, ChainHead, FeeQuote, Intent, RawTransaction, TransactionView};
+use vaultstream_event_schemas::execution::v1::BroadcastOutcome;
+use vaultstream_event_schemas::{Amount, AssetId};
+use vaultstream_infra_chain_evm::{ConnectError, EvmNode, Options};
+
+/// A node that is connected when it is first needed.
+pub struct LateNode {
+    options: Options,
+    node: OnceCell<EvmNode>,
+}
+
+impl LateNode {
+    /// Nothing is asked yet.
+    pub fn new(options: Options) -> Self {
+        Self { options, node: OnceCell::new() }
+    }
+
+    async fn node(&self) -> Result<&EvmNode, NodeError> {
+        self.node
+            .get_or_try_init(|| EvmNode::connect(self.options.clone()))
+            .await
+            .map_err(|error| match error {
+                ConnectError::Unavailable { .. } => NodeError::Unavailable(error.to_string()),
+                other => NodeError::Refused(other.to_string()),
+            })
+    }
+
+    /// Connects now; an error that time may mend is none.
+    pub async fn try_now(&self) -> Result<(), NodeError> {
+        match self.node().await {
+            Err(NodeError::Unavailable(why)) => {
+                tracing::warn!(%why, "the chain's node is away; it is asked again");
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl ChainNode for LateNode {
+    async fn head(&self) -> Result<ChainHead, NodeError> {
+        self.node().await?.head().await
+    }
+    async fn block_at(&self, height: u64) -> Result<Option<Block>, NodeError> {
+        self.node().await?.block_at(height).await
+    }
+    async fn block_by_hash(&self, hash: &str) -> Result<Option<Block>, NodeError> {
+        self.node().await?.block_by_hash(hash).await
+    }
+    async fn balance(&self, address: &str, asset: &AssetId, at: &BlockRef) -> Result<Amount, NodeError> {
+        self.node().await?.balance(address, asset, at).await
+    }
+    async fn slots_consumed(&self, address: &str, at: &BlockRef) -> Result<u64, NodeError> {
+        self.node().await?.slots_consumed(address, at).await
+    }
+    async fn quote_fee(&self) -> Result<FeeQuote, NodeError> {
+        self.node().await?.quote_fee().await
+    }
+    async fn estimate_work(&self, intent: &Intent) -> Result<u64, NodeError> {
+        self.node().await?.estimate_work(intent).await
+    }
+    async fn transaction(&self, txid: &str) -> Result<TransactionView, NodeError> {
+        self.node().await?.transaction(txid).await
+    }
+    async fn broadcast(&self, transaction: &RawTransaction) -> BroadcastAnswer {
+        match self.node().await {
+            Ok(node) => node.broadcast(transaction).await,
+            // Nothing was sent; saying "unclear" is the careful side of that.
+            Err(error) => BroadcastAnswer {
+                outcome: BroadcastOutcome::Ambiguous,
+                detail: error.to_string().chars().take(512).collect(),
+                node: self.options.node.clone().unwrap_or_default(),
+            },
+        }
+    }
+}
