@@ -5,6 +5,8 @@
 //! 400 to clients that accept `application/graphql-response+json`, and 200 to older ones, as the HTTP working draft says.
 
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -50,6 +50,12 @@ pub fn page_cost(first: i32, child: usize) -> usize {
     entries.saturating_mul(child).saturating_add(1)
 }
 
+/// The complexity of entries that are read together and hold what they show: their number and what is shown of one.
+pub fn entries_cost(first: i32, child: usize) -> usize {
+    let entries = usize::try_from(first).unwrap_or(0).clamp(1, MAX_PAGE);
+    entries.saturating_add(child)
+}
+
 /// Which door a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
@@ -115,5 +121,7 @@ mod tests {
         assert_eq!(page_cost(50, 10), 501);
         assert_eq!(page_cost(i32::MAX, usize::MAX), usize::MAX);
         assert_eq!(page_cost(-5, 10), 11);
+        assert_eq!(entries_cost(i32::MAX, usize::MAX), usize::MAX);
+        assert_eq!(entries_cost(70, 30), 100);
     }
 }

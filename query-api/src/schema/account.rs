@@ -89,7 +89,7 @@ impl Account {
     }
 
     /// What it holds, by asset.
-    #[graphql(complexity = "2 + 4 * child_complexity")]
+    #[graphql(complexity = "2 + child_complexity")]
     async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<Balance>> {
         let rows = ctx.data::<Loaders>()?.balances(self.0.vault_id).await?;
         let own = rows.iter().filter(|row| row.account_id == self.0.id);

@@ -4,14 +4,13 @@ use async_graphql::{ID, Json, SimpleObject};
 use futures::future::try_join_all;
 use serde_json::Value;
 use vaultstream_event_schemas::ChainId;
-use vaultstream_event_schemas::chain::BlockRef;
+use vaultstream_event_schemas::chain::{BlockRef, Plan};
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::id::StreamKind;
 use vaultstream_event_schemas::public_event::to_public;
 use vaultstream_projectors::read::Transfer;
 
 use super::asset::{Block, Money};
-use super::execution::BroadcastOutcome;
 use super::scalar::{Long, Timestamp, int};
 use crate::refusal::Refusal;
 use crate::services::Services;
@@ -47,12 +46,14 @@ pub struct TimelineEntry {
     pub block: Option<Block>,
     /// What the network charged.
     pub fee: Option<Money>,
-    /// How the node's answer is understood.
-    pub outcome: Option<BroadcastOutcome>,
+    /// How the node's answer is understood: a word of `BroadcastOutcome`.
+    pub outcome: Option<String>,
     /// Which node answered.
     pub node: Option<String>,
     /// Counts the signed attempts on the slot, from 1.
     pub attempt: Option<i32>,
+    /// The slot (nonce) that is planned or bound.
+    pub slot: Option<Long>,
     /// What is to be signed, lower-case hex with 0x.
     pub digest: Option<String>,
     /// How many approvals it has then.
@@ -103,10 +104,14 @@ fn block(data: &Value) -> Option<Block> {
     Some(Block::from(&block))
 }
 
-fn outcome(data: &Value) -> Option<BroadcastOutcome> {
-    let outcome: vaultstream_event_schemas::execution::v1::BroadcastOutcome =
-        serde_json::from_value(data.get("outcome")?.clone()).ok()?;
-    Some(outcome.into())
+/// The slot of a plan; what else a plan holds is not shown here.
+fn slot(event: &StoredEvent) -> Option<Long> {
+    if !matches!(event.envelope.event_type.as_str(), "execution.planned" | "execution.bound") {
+        return None;
+    }
+    let payload: Value = serde_json::from_slice(&event.payload).ok()?;
+    let plan: Plan = serde_json::from_value(payload.get("plan")?.clone()).ok()?;
+    Some(Long(plan.slot()))
 }
 
 fn entry(services: &Services, chain: &ChainId, event: &StoredEvent) -> TimelineEntry {
@@ -133,9 +138,10 @@ fn entry(services: &Services, chain: &ChainId, event: &StoredEvent) -> TimelineE
         txid: text(data, "txid"),
         block: block(data),
         fee: fee.and_then(|fee| Money::fee(services, chain, fee)),
-        outcome: outcome(data),
+        outcome: text(data, "outcome"),
         node: text(data, "node"),
         attempt: number(data, "attempt"),
+        slot: slot(event),
         digest: text(data, "digest"),
         approvals: number(data, "approvals"),
         approvals_needed: number(data, "approvalsNeeded"),

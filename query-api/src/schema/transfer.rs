@@ -15,7 +15,7 @@ use super::scalar::{Timestamp, int};
 use super::timeline::{TimelineEntry, timeline};
 use super::vault::Vault;
 use super::{caller, services};
-use crate::limits::{page_cost, page_size};
+use crate::limits::{entries_cost, page_size};
 use crate::refusal::Refusal;
 
 /// The life of a transfer.
@@ -247,7 +247,7 @@ impl Transfer {
     }
 
     /// Its executions, oldest first.
-    #[graphql(complexity = "2 + 2 * child_complexity")]
+    #[graphql(complexity = "1 + child_complexity")]
     async fn executions(&self) -> Vec<Execution> {
         self.0.executions.iter().map(|row| Execution::new(row.clone())).collect()
     }
@@ -273,7 +273,7 @@ impl Transfer {
     }
 
     /// Every event of the transfer and of its executions, oldest first, read from the log itself.
-    #[graphql(complexity = "page_cost(first, child_complexity)")]
+    #[graphql(complexity = "entries_cost(first, child_complexity)")]
     async fn timeline(&self, ctx: &Context<'_>, first: i32) -> Result<Vec<TimelineEntry>> {
         Ok(timeline(services(ctx), &self.0, page_size(first)?).await?)
     }

@@ -113,21 +113,21 @@ impl Vault {
     }
 
     /// Its accounts.
-    #[graphql(complexity = "2 + 2 * child_complexity")]
+    #[graphql(complexity = "1 + child_complexity")]
     async fn accounts(&self, ctx: &Context<'_>) -> Result<Vec<Account>> {
         let rows = ctx.data::<Loaders>()?.accounts(self.0.id).await?;
         Ok(rows.iter().map(|row| Account(Arc::clone(row))).collect())
     }
 
     /// What its accounts hold, one entry an account and asset.
-    #[graphql(complexity = "2 + 4 * child_complexity")]
+    #[graphql(complexity = "2 + child_complexity")]
     async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<Balance>> {
         let rows = ctx.data::<Loaders>()?.balances(self.0.id).await?;
         Ok(rows.iter().map(|row| Balance::new(services(ctx), row)).collect())
     }
 
     /// What it holds per asset, all its accounts together.
-    #[graphql(complexity = "2 + 2 * child_complexity")]
+    #[graphql(complexity = "1 + child_complexity")]
     async fn totals(&self, ctx: &Context<'_>) -> Result<Vec<AssetTotal>> {
         let rows = ctx.data::<Loaders>()?.balances(self.0.id).await?;
         Ok(AssetTotal::sums(services(ctx), &rows))
