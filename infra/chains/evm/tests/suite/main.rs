@@ -1,0 +1,13 @@
+//! The node client against two independent nodes: one contract suite runs unchanged on our sandbox and on anvil.
+
+mod anvil;
+mod bench;
+mod capture;
+mod contract;
+mod engine;
+mod faults;
+mod following;
+mod refusals;
+mod sandbox;
+mod token;
+mod wallet;
