@@ -1,6 +1,5 @@
 //! One decision, turned into what the log is asked to append.
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -83,75 +82,86 @@ pub(super) fn check(request: &Request) -> Result<(), ExecuteError> {
             "it names {count} streams; 1 to {MAX_STREAMS} are allowed"
         )));
     }
-    let mut seen = HashSet::with_capacity(count);
-    for stream in request.reads.iter().chain(&request.creates) {
+    let named = || request.reads.iter().chain(&request.creates);
+    for (i, stream) in named().enumerate() {
         if stream.shard() != shard {
             return Err(fault(format!("{stream} is not in its shard {shard}")));
         }
-        if !seen.insert(*stream) {
+        if named().take(i).any(|earlier| earlier == stream) {
             return Err(fault(format!("it names {stream} twice")));
         }
     }
     Ok(())
 }
 
+/// A stream that a decision rests on.
+struct Ground {
+    stream: StreamId,
+    known: Known,
+}
+
 /// Decides on the states in memory, which must hold all that the use case reads; moves them on by what was decided.
 pub(super) fn decide(request: &Request, cache: &mut Cache, setting: Setting) -> Decision {
-    let mut states = States::default();
-    for stream in request.reads.iter().chain(&request.creates) {
-        let known = known(cache, *stream);
-        states.insert(*stream, known.state, known.version);
-    }
+    let named = request.reads.iter().chain(&request.creates);
+    let grounds: Vec<Ground> = named.map(|stream| ground(cache, *stream)).collect();
+    let states = states(&grounds);
     let decided = catch_unwind(AssertUnwindSafe(|| request.use_case.decide(&states, setting.now)));
     let changes = match decided {
         Err(_) => return Decision::Failed(ExecuteError::Panicked(request.use_case.name())),
-        Ok(Err(refusal)) => return conclude(request, cache, Verdict::Refused(refusal.into())),
+        Ok(Err(refusal)) => return conclude(request, &grounds, cache, Verdict::Refused(refusal.into())),
         Ok(Ok(changes)) => changes
             .into_iter()
             .filter(|c| !c.events.is_empty())
             .collect::<Vec<_>>(),
     };
     if changes.is_empty() {
-        return conclude(request, cache, Verdict::Done(states));
+        return conclude(request, &grounds, cache, Verdict::Done(states));
     }
     drop(states);
-    match write(request, &changes, cache, setting) {
+    match write(request, &changes, grounds, cache, setting) {
         Ok(decision) => decision,
         Err(error) => Decision::Failed(error),
     }
 }
 
-/// What is known of a stream; a stream that is to be created and not in memory is taken to be new.
-fn known(cache: &mut Cache, stream: StreamId) -> Known {
-    cache.get(stream).cloned().unwrap_or_else(|| Known {
+/// What is known of a stream; a stream that is not in memory is taken to be new, and the log will say if it is not.
+fn ground(cache: &mut Cache, stream: StreamId) -> Ground {
+    let known = cache.get(stream).cloned().unwrap_or_else(|| Known {
         state: Arc::new(initial(stream)),
         version: 0,
         hash: GENESIS,
-    })
+    });
+    Ground { stream, known }
+}
+
+fn states(grounds: &[Ground]) -> States {
+    let mut states = States::default();
+    for Ground { stream, known } in grounds {
+        states.insert(*stream, Arc::clone(&known.state), known.version);
+    }
+    states
+}
+
+impl Ground {
+    /// The condition that the stream has not moved.
+    const fn unchanged(&self) -> StreamAppend {
+        StreamAppend {
+            stream: self.stream,
+            expected: self.known.version,
+            events: Vec::new(),
+        }
+    }
 }
 
 /// A decision without events: a condition on every stream it rests on.
-fn conclude(request: &Request, cache: &mut Cache, verdict: Verdict) -> Decision {
-    if request
-        .reads
-        .iter()
-        .chain(&request.creates)
-        .any(|stream| cache.is_dirty(*stream))
-    {
+fn conclude(request: &Request, grounds: &[Ground], cache: &Cache, verdict: Verdict) -> Decision {
+    if grounds.iter().any(|ground| cache.is_dirty(ground.stream)) {
         return Decision::Deferred;
     }
-    let streams = request
-        .reads
-        .iter()
-        .chain(&request.creates)
-        .map(|stream| StreamAppend {
-            stream: *stream,
-            expected: known(cache, *stream).version,
-            events: Vec::new(),
-        });
+    let streams = grounds.iter().map(Ground::unchanged).collect();
     let append = AppendCommand {
         shard: request.use_case.shard(),
-        streams: streams.collect(),
+        streams,
     };
     Decision::Ready(Decided {
         verdict,
@@ -163,60 +173,58 @@ fn conclude(request: &Request, cache: &mut Cache, verdict: Verdict) -> Decision 
 fn write(
     request: &Request,
     changes: &[Change],
+    mut grounds: Vec<Ground>,
     cache: &mut Cache,
     setting: Setting,
 ) -> Result<Decision, ExecuteError> {
     check_changes(request, changes)?;
-    let changed = |stream: &StreamId| changes.iter().any(|change| change.stream == *stream);
-    if request
-        .reads
+    let changed = |stream: StreamId| changes.iter().any(|change| change.stream == stream);
+    if grounds
         .iter()
-        .chain(&request.creates)
-        .any(|s| !changed(s) && cache.is_dirty(*s))
+        .any(|g| !changed(g.stream) && cache.is_dirty(g.stream))
     {
         return Ok(Decision::Deferred);
     }
-    for stream in request.creates.iter().filter(|s| changed(s)) {
-        if known(cache, *stream).version > 0 {
-            return Ok(conclude(
-                request,
-                cache,
-                Verdict::Refused(ExecuteError::Exists(*stream)),
-            ));
-        }
+    let exists =
+        |g: &&Ground| changed(g.stream) && g.known.version > 0 && request.creates.contains(&g.stream);
+    if let Some(ground) = grounds.iter().find(exists) {
+        let refusal = Verdict::Refused(ExecuteError::Exists(ground.stream));
+        return Ok(conclude(request, &grounds, cache, refusal));
     }
-    let mut streams = Vec::with_capacity(request.reads.len() + request.creates.len());
+    let mut streams = Vec::with_capacity(grounds.len());
     for change in changes {
-        streams.push(encode(request, change, &known(cache, change.stream), setting)?);
+        let ground = grounds.iter().find(|g| g.stream == change.stream);
+        let known = &ground
+            .expect("a change was checked to be of a named stream")
+            .known;
+        streams.push(encode(request, change, known, setting)?);
     }
-    for stream in request
-        .reads
-        .iter()
-        .chain(&request.creates)
-        .filter(|s| !changed(s))
-    {
-        let expected = known(cache, *stream).version;
-        streams.push(StreamAppend {
-            stream: *stream,
-            expected,
-            events: Vec::new(),
-        });
-    }
+    streams.extend(
+        grounds
+            .iter()
+            .filter(|g| !changed(g.stream))
+            .map(Ground::unchanged),
+    );
     let mut milestones = Vec::new();
     for (change, part) in changes.iter().zip(&streams) {
-        milestones.extend(evolve(request, change, part, cache, setting.snapshot_every)?);
+        let ground = grounds.iter_mut().find(|g| g.stream == change.stream);
+        let ground = ground.expect("a change was checked to be of a named stream");
+        milestones.extend(evolve(
+            request,
+            change,
+            part,
+            ground,
+            cache,
+            setting.snapshot_every,
+        )?);
     }
-    let mut after = States::default();
-    for stream in request.reads.iter().chain(&request.creates) {
-        let known = known(cache, *stream);
-        after.insert(*stream, known.state, known.version);
-    }
+    let verdict = Verdict::Done(states(&grounds));
     let append = AppendCommand {
         shard: request.use_case.shard(),
         streams,
     };
     Ok(Decision::Ready(Decided {
-        verdict: Verdict::Done(after),
+        verdict,
         append,
         milestones,
     }))
@@ -288,38 +296,33 @@ fn encode(
     })
 }
 
-/// Moves a state in memory on by a change. The state is taken out meanwhile: a fold that panics leaves none behind.
+/// Moves a state in memory on by a change. The state is taken out meanwhile: a fold that panics leaves none behind,
+/// and one that nobody else holds is changed in place.
 fn evolve(
     request: &Request,
     change: &Change,
     part: &StreamAppend,
+    ground: &mut Ground,
     cache: &mut Cache,
     snapshot_every: u64,
 ) -> Result<Option<Milestone>, ExecuteError> {
-    let taken = cache.take(change.stream);
-    let mut state = taken.map_or_else(|| Arc::new(initial(change.stream)), |known| known.state);
+    cache.take(change.stream);
+    let known = &mut ground.known;
     let folded = catch_unwind(AssertUnwindSafe(|| {
-        let state: &mut State = Arc::make_mut(&mut state);
+        let state: &mut State = Arc::make_mut(&mut known.state);
         change.events.iter().for_each(|event| state.evolve(event));
     }));
     let (Ok(()), Some(last)) = (folded, part.events.last()) else {
         return Err(ExecuteError::Panicked(request.use_case.name()));
     };
-    let (version, hash) = (last.envelope.sequence, last.hash);
-    cache.put(
-        change.stream,
-        Known {
-            state: Arc::clone(&state),
-            version,
-            hash,
-        },
-    );
+    (known.version, known.hash) = (last.envelope.sequence, last.hash);
+    cache.put(change.stream, known.clone());
     let every = snapshot_every.max(1);
-    let passed = version / every > part.expected / every;
-    Ok(passed.then_some(Milestone {
+    let passed = known.version / every > part.expected / every;
+    Ok(passed.then(|| Milestone {
         stream: change.stream,
-        version,
-        hash,
-        state,
+        version: known.version,
+        hash: known.hash,
+        state: Arc::clone(&known.state),
     }))
 }
