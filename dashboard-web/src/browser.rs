@@ -166,7 +166,6 @@ pub fn short_time(moment: Moment) -> String {
             ("hour", "2-digit"),
             ("minute", "2-digit"),
             ("second", "2-digit"),
-            ("hour12", "false"),
             ("hourCycle", "h23"),
         ],
     )

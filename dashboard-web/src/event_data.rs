@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use vaultstream_event_schemas::Amount;
-use vaultstream_event_schemas::execution::v1::BroadcastOutcome;
 
 /// What a public event may say.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -27,7 +26,7 @@ pub struct EventData {
     /// An error code.
     pub code: Option<String>,
     /// What a node answered.
-    pub outcome: Option<BroadcastOutcome>,
+    pub outcome: Option<String>,
     /// How transfers are approved.
     pub approval: Option<String>,
     /// The block it happened in.

@@ -11,7 +11,6 @@
 
 use graphql_client::GraphQLQuery;
 use serde::Deserialize;
-use vaultstream_event_schemas::execution::v1::BroadcastOutcome;
 use vaultstream_event_schemas::organization::v1::Approval;
 use vaultstream_event_schemas::status::{AccountStatus, ExecutionStatus, TransferStatus, VaultStatus};
 use vaultstream_event_schemas::vault::v1::Tier;
@@ -35,7 +34,7 @@ macro_rules! operation {
             query_path = $file,
             response_derives = "Debug, Clone, PartialEq",
             variables_derives = "Debug, Clone, PartialEq",
-            extern_enums("AccountStatus", "Approval", "BroadcastOutcome", "ExecutionStatus", "Tier", "TransferStatus", "VaultStatus"),
+            extern_enums("AccountStatus", "Approval", "ExecutionStatus", "Tier", "TransferStatus", "VaultStatus"),
         )]
         pub struct $name;
     };
@@ -47,7 +46,7 @@ macro_rules! operation {
             response_derives = "Debug, Clone, PartialEq",
             variables_derives = "Debug, Clone, PartialEq",
             response_type = $answer,
-            extern_enums("AccountStatus", "Approval", "BroadcastOutcome", "ExecutionStatus", "Tier", "TransferStatus", "VaultStatus"),
+            extern_enums("AccountStatus", "Approval", "ExecutionStatus", "Tier", "TransferStatus", "VaultStatus"),
         )]
         pub struct $name;
     };

@@ -9,7 +9,7 @@ mod transfer_table;
 
 pub use dialog::{close_dialogs, dialog, is_open, open_dialog};
 pub use field::{Field, field};
-pub use head::head;
+pub use head::{head, head_of};
 pub use marks::{address, address_full, address_marked, amount, copy, state, when};
 pub use report::{empty, problem, show};
 pub use transfer_table::{Listed, no_match, transfer_rows, transfer_table};

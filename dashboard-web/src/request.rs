@@ -54,13 +54,15 @@ impl Outgoing {
     }
 }
 
-/// Sends it; the text of a good answer.
-pub async fn text(outgoing: Outgoing) -> Result<String, Trouble> {
-    let (status, body) = exchange(outgoing).await.map_err(|()| Trouble::unreachable())?;
-    if (200..300).contains(&status) {
-        return Ok(body);
-    }
-    Err(Trouble::refused(status, &body))
+/// Sends it; the text of a good answer. Boxed, so that its code is in the module once and not in every caller.
+pub fn text(outgoing: Outgoing) -> Pending<String> {
+    Box::pin(async move {
+        let (status, body) = exchange(outgoing).await.map_err(|()| Trouble::unreachable())?;
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        Err(Trouble::refused(status, &body))
+    })
 }
 
 /// Sends it; the body of a good answer, read.

@@ -4,7 +4,6 @@
 use crate::figures::{elided, ending, money};
 use crate::graphql::{Amount, EventRow, TransferRow};
 use crate::words::{Word, fill, say};
-use vaultstream_event_schemas::execution::v1::BroadcastOutcome;
 use vaultstream_event_schemas::status::{AccountStatus, ExecutionStatus, TransferStatus, VaultStatus};
 use vaultstream_event_schemas::vault::v1::Tier;
 
@@ -164,16 +163,18 @@ pub fn transfer_line(row: &TransferRow) -> String {
 }
 
 /// How a node's answer is called.
-pub const fn outcome(outcome: BroadcastOutcome) -> &'static str {
-    say(match outcome {
-        BroadcastOutcome::Accepted => Word::OutcomeAccepted,
-        BroadcastOutcome::AlreadyKnown => Word::OutcomeKnown,
-        BroadcastOutcome::Rejected => Word::OutcomeRejected,
-        BroadcastOutcome::Contested => Word::OutcomeContested,
-        BroadcastOutcome::FeeTooLow => Word::OutcomeFee,
-        BroadcastOutcome::TooEarly => Word::OutcomeEarly,
-        BroadcastOutcome::Ambiguous => Word::OutcomeAmbiguous,
-    })
+pub fn outcome(text: &str) -> String {
+    let word = match text {
+        "accepted" => Word::OutcomeAccepted,
+        "already_known" => Word::OutcomeKnown,
+        "rejected" => Word::OutcomeRejected,
+        "contested" => Word::OutcomeContested,
+        "fee_too_low" => Word::OutcomeFee,
+        "too_early" => Word::OutcomeEarly,
+        "ambiguous" => Word::OutcomeAmbiguous,
+        other => return other.to_owned(),
+    };
+    say(word).to_owned()
 }
 
 /// The sentence an event's type has.
@@ -255,7 +256,7 @@ pub fn event(event: &EventRow, names: &Names<'_>) -> String {
             ("code", &text(&data.code)),
             ("reason", &text(&data.reason)),
             ("name", &text(&data.name)),
-            ("outcome", data.outcome.map_or("", outcome)),
+            ("outcome", &outcome(&text(&data.outcome))),
             ("kind", &event.type_),
         ],
     ))

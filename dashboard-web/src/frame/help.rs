@@ -31,5 +31,9 @@ pub fn help() -> AnyView {
             </div>
         </div>
     };
-    dialog(HELP, || say(Word::Help).to_owned(), content.into_any())
+    dialog(
+        HELP,
+        Signal::derive(|| say(Word::Help).to_owned()),
+        content.into_any(),
+    )
 }

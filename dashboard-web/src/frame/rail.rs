@@ -29,7 +29,7 @@ impl Waiting {
             open: Some(true),
             chain: None,
         };
-        let (panel, _) = transfer_rows(ask, |row| !row.status.is_terminal());
+        let (panel, _) = transfer_rows(Signal::derive(ask), Box::new(|row| !row.status.is_terminal()));
         let waiting = Self(panel);
         provide_context(waiting);
         waiting

@@ -122,11 +122,15 @@ impl Live {
             variables,
             resumable: operation == crate::graphql::events::OPERATION_NAME,
         };
-        let handler: Handler = Rc::new(move |payload: &str| {
+        let handler = move |payload: &str| {
             if let Some(data) = protocol::item(payload) {
                 handle(data);
             }
-        });
+        };
+        self.attach(subscription, Rc::new(handler));
+    }
+
+    fn attach(self, subscription: Subscription, handler: Handler) {
         let begun = self.inner.with_value(|inner| {
             let mut inner = inner.borrow_mut();
             let (id, effects) = inner.core.subscribe(subscription)?;

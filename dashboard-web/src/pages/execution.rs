@@ -3,10 +3,10 @@
 use super::unknown::absent;
 use crate::graphql::execution::{self, ExecutionNode};
 use crate::panel::Panel;
-use crate::parts::{head, show};
+use crate::parts::{head_of, show};
 use crate::request;
 use crate::state::App;
-use crate::words::{Word, say};
+use crate::words::Word;
 use leptos::prelude::*;
 
 /// The page: it is left as soon as the transfer is known.
@@ -30,7 +30,7 @@ pub fn execution(id: String) -> AnyView {
         _ => absent(),
     };
     view! {
-        {head(|| say(Word::HitExecution).to_owned(), ().into_any())}
+        {head_of(Word::HitExecution, ().into_any())}
         <section class="card">{show(panel, content)}</section>
     }
     .into_any()

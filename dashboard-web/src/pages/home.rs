@@ -5,7 +5,7 @@ use crate::frame::Waiting;
 use crate::graphql::{EventRow, TransferRow, feed, totals};
 use crate::moment::ago;
 use crate::panel::Panel;
-use crate::parts::{Listed, amount, empty, head, show, state, when};
+use crate::parts::{Listed, amount, empty, head_of, show, state, when};
 use crate::request;
 use crate::rows::{Row, bring};
 use crate::sentences::{self, Names, Tone};
@@ -33,7 +33,7 @@ pub fn home() -> AnyView {
         (aside.get() > 0).then(|| view! { <p class="notice bad">{words}</p> })
     };
     view! {
-        {head(|| say(Word::NavHome).to_owned(), action)}
+        {head_of(Word::NavHome, action)}
         {quarantined}
         <div class="columns">
             <div>{needs_you()}{moving_now()}{latest()}</div>
@@ -216,7 +216,7 @@ fn chains() -> AnyView {
     let count = Memo::new(move |_| app.heads.with(Vec::len));
     let list = move || (0..count.get()).map(chain).collect::<Vec<_>>();
     view! {
-        <section class="card" aria-labelledby="chains">
+        <section class="card" aria-labelledby="chains" hidden=move || count.get() == 0>
             <header><h2 id="chains">{say(Word::ChainHealth)}</h2></header>
             <ul class="chain-strip">{list}</ul>
         </section>

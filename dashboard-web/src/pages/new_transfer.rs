@@ -15,7 +15,8 @@ use crate::state::App;
 use crate::trouble::Trouble;
 use crate::words::{Word, say};
 use leptos::prelude::*;
-use vaultstream_client::{RequestTransfer, TransferPreview};
+use serde::Deserialize;
+use vaultstream_client::RequestTransfer;
 
 /// Vaults one can choose from.
 const VAULTS: i64 = 100;
@@ -48,13 +49,49 @@ impl Source {
     }
 }
 
+/// An amount as the REST API answers it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Coin {
+    /// CAIP-19 name of the asset.
+    pub asset: String,
+    /// Minor units.
+    pub minor: Amount,
+}
+
+/// What the network charges.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Fee {
+    /// What is to be expected.
+    pub expected: Coin,
+    /// The most it can come to.
+    pub max: Coin,
+}
+
+/// What this page needs of a dry run's answer; the ids in it are known already and need not be checked again.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// The paying address.
+    pub source: String,
+    /// The destination in the chain's checked form.
+    pub destination: String,
+    /// What would be paid.
+    pub amount: Coin,
+    /// What the account holds of the asset.
+    pub balance: Coin,
+    /// What the network would charge, when its node answers.
+    pub fee: Option<Fee>,
+    /// How many approvals it would wait for.
+    pub approvals_needed: u32,
+}
+
 /// A request that was checked by the server and waits for a person's word.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reviewed {
     /// What is sent, word for word.
     pub body: RequestTransfer,
     /// What the server says would happen.
-    pub preview: TransferPreview,
+    pub preview: Preview,
     /// Where it comes from.
     pub source: Source,
     /// The paying vault's name.
@@ -273,5 +310,5 @@ pub fn new_transfer() -> AnyView {
             .map(|r| review::review(app, draft, r)),
         false => Some(show(draft.vaults, move |vaults| form::form(app, draft, vaults))),
     };
-    view! { {head(title, ().into_any())}{content} }.into_any()
+    view! { {head(Signal::derive(title), ().into_any())}{content} }.into_any()
 }

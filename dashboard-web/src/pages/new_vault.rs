@@ -1,7 +1,7 @@
 //! The form for a vault. A retry sends the same request under the same key, so it never makes two.
 
 use crate::browser;
-use crate::parts::{Field, field, head, problem};
+use crate::parts::{Field, field, head_of, problem};
 use crate::request::{self, Outgoing};
 use crate::sentences;
 use crate::state::App;
@@ -117,9 +117,9 @@ pub fn new_vault() -> AnyView {
         mode: "text",
     };
     view! {
-        {head(|| say(Word::NewVault).to_owned(), ().into_any())}
+        {head_of(Word::NewVault, ().into_any())}
         <form on:submit=submit novalidate>
-            {field(name, form.name, move || form.wrong.get(), None)}
+            {field(name, form.name, Signal::derive(move || form.wrong.get()), None)}
             {tiers(form)}
             {chains(app, form)}
             {move || form.trouble.get().map(|t| problem(&t, None, None))}

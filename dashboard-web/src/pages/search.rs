@@ -43,7 +43,7 @@ pub fn search() -> AnyView {
         view! { <ul class="list">{rows}</ul> }.into_any()
     };
     view! {
-        {head(title, ().into_any())}
+        {head(Signal::derive(title), ().into_any())}
         <section class="card" aria-label=say(Word::SearchTitle)>{show(panel, content)}</section>
     }
     .into_any()

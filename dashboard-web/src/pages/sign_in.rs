@@ -58,7 +58,7 @@ pub fn sign_in() -> AnyView {
                 <h1>{say(Word::SignInTitle)}</h1>
                 <p class="soft">{say(Word::SignInWords)}</p>
                 <form on:submit=submit novalidate>
-                    {field(key_field, key, move || wrong.get(), None)}
+                    {field(key_field, key, Signal::derive(move || wrong.get()), None)}
                     {move || trouble.get().map(|t| problem(&t, None, None))}
                     <div class="row-buttons">
                         <button type="submit" class="button primary" aria-disabled=move || busy.get().to_string()>{say(Word::SignInButton)}</button>

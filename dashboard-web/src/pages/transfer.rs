@@ -7,7 +7,7 @@ use super::unknown::absent;
 use crate::figures::{elided, money};
 use crate::graphql::{transfer as op, transfer_updates};
 use crate::panel::Panel;
-use crate::parts::{address_full, copy, head, show, state, when};
+use crate::parts::{address_full, copy, head_of, show, state, when};
 use crate::request;
 use crate::sentences;
 use crate::state::App;
@@ -36,8 +36,7 @@ pub fn transfer(id: String) -> AnyView {
             view! { <div class="columns"><div>{tabs::tabs(app, panel)}</div><div>{actions::actions(app, panel)}{facts(app, panel)}</div></div> }
         })
     };
-    view! { {head(|| say(Word::TransferTitle).to_owned(), ().into_any())}{show(panel, content)}{more} }
-        .into_any()
+    view! { {head_of(Word::TransferTitle, ().into_any())}{show(panel, content)}{more} }.into_any()
 }
 
 fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {

@@ -2,7 +2,7 @@
 
 use super::vaults::{chip, pager};
 use crate::graphql::{TransferRow, transfers as op};
-use crate::parts::{empty, head, no_match, transfer_rows, transfer_table};
+use crate::parts::{empty, head_of, no_match, transfer_rows, transfer_table};
 use crate::route::Query;
 use crate::sentences;
 use crate::state::App;
@@ -40,8 +40,8 @@ fn belongs(filter: &op::Variables, row: &TransferRow) -> bool {
 /// The page.
 pub fn transfers() -> AnyView {
     let app = App::here();
-    let asked = move || app.place.query.with(ask);
-    let live = transfer_rows(asked, move |row| belongs(&untrack(asked), row));
+    let asked = Signal::derive(move || app.place.query.with(ask));
+    let live = transfer_rows(asked, Box::new(move |row| belongs(&asked.get_untracked(), row)));
     let nothing = move || {
         let filtered = app.place.query.with(|q| {
             ["vault", "status", "open", "chain", "after"]
@@ -68,9 +68,9 @@ pub fn transfers() -> AnyView {
     let action =
         view! { <a class="button primary" href="/transfers/new">{say(Word::NewTransfer)}</a> }.into_any();
     view! {
-        {head(|| say(Word::NavTransfers).to_owned(), action)}
+        {head_of(Word::NavTransfers, action)}
         {filters(app)}
-        <section class="card" aria-label=say(Word::NavTransfers)>{transfer_table(live, nothing)}{pages}</section>
+        <section class="card" aria-label=say(Word::NavTransfers)>{transfer_table(live, Box::new(nothing))}{pages}</section>
     }
     .into_any()
 }

@@ -1,13 +1,13 @@
 //! No such page, or no such thing.
 
-use crate::parts::{empty, head};
+use crate::parts::{empty, head_of};
 use crate::words::{Word, say};
 use leptos::prelude::*;
 
 /// The page.
 pub fn unknown() -> AnyView {
     view! {
-        {head(|| say(Word::NotFoundTitle).to_owned(), ().into_any())}
+        {head_of(Word::NotFoundTitle, ().into_any())}
         <section class="card">{absent()}</section>
     }
     .into_any()

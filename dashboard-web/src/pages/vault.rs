@@ -49,7 +49,7 @@ pub fn vault(id: String) -> AnyView {
         Some(vault) => body(app, vault),
         None => view! { <section class="card">{absent()}</section> }.into_any(),
     };
-    view! { {head(title, send.into_any())}{show(panel, content)}{moved(id)} }.into_any()
+    view! { {head(Signal::derive(title), send.into_any())}{show(panel, content)}{moved(id)} }.into_any()
 }
 
 fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
@@ -247,7 +247,10 @@ fn moved(id: StoredValue<String>) -> AnyView {
         open: None,
         chain: None,
     };
-    let live = transfer_rows(ask, move |row| id.with_value(|id| row.vault_id == *id));
+    let live = transfer_rows(
+        Signal::derive(ask),
+        Box::new(move |row| id.with_value(|id| row.vault_id == *id)),
+    );
     let nothing = || empty(Word::TransfersNothing, Word::TransfersNothingWords, None);
     view! {
         <section class="card" aria-labelledby="moved">
@@ -255,7 +258,7 @@ fn moved(id: StoredValue<String>) -> AnyView {
                 <h2 id="moved">{say(Word::VaultTransfers)}</h2>
                 <span class="right"><a href=format!("/transfers?vault={}", id.get_value())>{say(Word::SeeAll)}</a></span>
             </header>
-            {transfer_table(live, nothing)}
+            {transfer_table(live, Box::new(nothing))}
         </section>
     }
     .into_any()

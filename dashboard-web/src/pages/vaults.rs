@@ -3,7 +3,7 @@
 use crate::graphql::{VaultRow, vaults as op};
 use crate::icons::{Icon, icon};
 use crate::panel::Panel;
-use crate::parts::{amount, empty, head, no_match, show, state, when};
+use crate::parts::{amount, empty, head_of, no_match, show, state, when};
 use crate::request;
 use crate::route::Query;
 use crate::sentences;
@@ -70,7 +70,7 @@ pub fn vaults() -> AnyView {
     };
     let action = view! { <a class="button primary" href="/vaults/new">{say(Word::NewVault)}</a> }.into_any();
     view! {
-        {head(|| say(Word::NavVaults).to_owned(), action)}
+        {head_of(Word::NavVaults, action)}
         {filters(app)}
         <section class="card" aria-label=say(Word::NavVaults)>{show(panel, content)}</section>
     }

@@ -9,8 +9,8 @@ fn find(id: &str) -> Option<HtmlDialogElement> {
 }
 
 /// A dialog, closed at first.
-pub fn dialog(id: &'static str, label: impl Fn() -> String + Send + 'static, content: AnyView) -> AnyView {
-    view! { <dialog id=id aria-label=label>{content}</dialog> }.into_any()
+pub fn dialog(id: &'static str, label: Signal<String>, content: AnyView) -> AnyView {
+    view! { <dialog id=id aria-label=move || label.get()>{content}</dialog> }.into_any()
 }
 
 /// Opens it.

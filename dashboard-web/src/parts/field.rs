@@ -23,7 +23,7 @@ pub struct Field {
 pub fn field(
     what: Field,
     value: RwSignal<String>,
-    wrong: impl Fn() -> Option<String> + Copy + Send + Sync + 'static,
+    wrong: Signal<Option<String>>,
     unit: Option<AnyView>,
 ) -> AnyView {
     let Field {
@@ -44,11 +44,11 @@ pub fn field(
             <div class=class>
                 <input id=id name=id type=kind inputmode=mode autocomplete="off" autocapitalize="off" spellcheck="false"
                     prop:value=move || value.get() on:input=typed aria-describedby=described
-                    aria-invalid=move || wrong().is_some().to_string()/>
+                    aria-invalid=move || wrong.with(Option::is_some).to_string()/>
                 {unit}
             </div>
             <span class="hint" id=hint_id>{hint.map(say)}</span>
-            <span class="error-text" id=wrong_id aria-live="polite">{wrong}</span>
+            <span class="error-text" id=wrong_id aria-live="polite">{move || wrong.get()}</span>
         </div>
     }
     .into_any()

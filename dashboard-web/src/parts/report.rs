@@ -2,7 +2,7 @@
 
 use super::marks::copy;
 use crate::moment::age;
-use crate::panel::Panel;
+use crate::panel::{Panel, Standing};
 use crate::state::App;
 use crate::trouble::Trouble;
 use crate::words::{Word, fill, say};
@@ -64,26 +64,31 @@ pub fn show<T: Send + Sync + 'static>(
     panel: Panel<T>,
     view: impl Fn(&T) -> AnyView + Send + 'static,
 ) -> AnyView {
+    shown(
+        panel.state,
+        Box::new(move || panel.data.with(|data| data.as_ref().map(&view))),
+    )
+}
+
+/// The part of [`show`] that is the same for every panel, and therefore in the module once.
+fn shown(state: Standing, content: Box<dyn Fn() -> Option<AnyView> + Send>) -> AnyView {
     let app = App::here();
     let trouble = move || {
-        panel.trouble.get().map(|trouble| {
+        state.trouble.get().map(|trouble| {
             if trouble.code == "scope-missing" {
                 return no_permission(&trouble);
             }
-            let has_data = panel.data.with(Option::is_some);
-            let stale = has_data.then(|| {
-                let age = age(panel.at.get().age_ms(app.now.get_untracked()));
+            let stale = state.at.get().map(|at| {
+                let age = age(at.age_ms(app.now.get_untracked()));
                 fill(Word::StaleNote, &[("age", &age)])
             });
-            problem(&trouble, stale, Some(Callback::new(move |()| panel.reload())))
+            problem(&trouble, stale, Some(Callback::new(move |()| state.reload())))
         })
     };
-    let content = move || {
-        panel.data.with(|data| match data {
-            Some(data) => view(data),
-            None if panel.trouble.with(Option::is_none) => skeleton(),
-            None => ().into_any(),
-        })
+    let content = move || match content() {
+        Some(content) => content,
+        None if state.trouble.with(Option::is_none) => skeleton(),
+        None => ().into_any(),
     };
     view! { {trouble}{content} }.into_any()
 }

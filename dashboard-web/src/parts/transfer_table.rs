@@ -25,14 +25,17 @@ pub type Listed = transfers::TransfersTransfers;
 
 /// A live list: what it asks for, and which changed transfers belong to it.
 pub fn transfer_rows(
-    ask: impl Fn() -> transfers::Variables + Copy + Send + Sync + 'static,
-    belongs: impl Fn(&TransferRow) -> bool + Copy + 'static,
+    ask: Signal<transfers::Variables>,
+    belongs: Box<dyn Fn(&TransferRow) -> bool>,
 ) -> (Panel<Listed>, RwSignal<u32>) {
     let app = App::here();
     let waiting = RwSignal::new(0_u32);
     let panel = Panel::new(move || {
-        let answer =
-            request::ask::<_, transfers::ResponseData>(transfers::QUERY, transfers::OPERATION_NAME, ask());
+        let answer = request::ask::<_, transfers::ResponseData>(
+            transfers::QUERY,
+            transfers::OPERATION_NAME,
+            ask.get(),
+        );
         waiting.set(0);
         Box::pin(async move { answer.await.map(|data| data.transfers) })
     });
@@ -46,7 +49,7 @@ pub fn transfer_rows(
         &all,
         move |data: transfer_updates::ResponseData| {
             let row = data.transfer_updates.transfer;
-            let asked = untrack(ask);
+            let asked = ask.get_untracked();
             let first_page = asked.after.is_none() && asked.sort == transfers::TransferSort::newest;
             let belongs = belongs(&row);
             let limit = usize::try_from(asked.first).unwrap_or(50);
@@ -71,7 +74,7 @@ pub fn transfer_rows(
 /// The table over a live list. `nothing` is what stands there without a row.
 pub fn transfer_table(
     (panel, waiting): (Panel<Listed>, RwSignal<u32>),
-    nothing: impl Fn() -> AnyView + Send + 'static,
+    nothing: Box<dyn Fn() -> AnyView + Send>,
 ) -> AnyView {
     let fresh = move || {
         (waiting.get() > 0).then(|| {

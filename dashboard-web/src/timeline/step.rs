@@ -27,8 +27,8 @@ pub fn step(entry: &Entry, transfer: &TransferTransfer, me: &str) -> Step {
 /// An attempt to send: which node, what it said.
 pub fn tried(entry: &Entry) -> String {
     let node = entry.node.as_deref().unwrap_or("?");
-    let outcome = entry.outcome.map_or("?", outcome);
-    fill(Word::ProofNode, &[("node", node), ("outcome", outcome)])
+    let outcome = outcome(entry.outcome.as_deref().unwrap_or("?"));
+    fill(Word::ProofNode, &[("node", node), ("outcome", &outcome)])
 }
 
 fn words(entry: &Entry, transfer: &TransferTransfer, me: &str) -> (String, Tone) {
@@ -124,7 +124,7 @@ fn proof(entry: &Entry) -> Vec<Proof> {
         proof.push(Proof::Text(Word::ProofDigest, digest.clone()));
     }
     if let Some(block) = &entry.block {
-        proof.push(Proof::Text(Word::WhatHash, block.hash.clone()));
+        proof.push(Proof::Text(Word::ProofBlock, block.hash.clone()));
     }
     if let Some(fee) = &entry.fee {
         let amount = money(fee.minor, fee.decimals, &fee.symbol);

@@ -313,6 +313,7 @@ sentences! {
     ProofRule = "Rule: {rule}";
     ProofReason = "Reason: {reason}";
     ProofTransaction = "Transaction";
+    ProofBlock = "Block hash";
     ProofFee = "Fee {amount}";
     ProofDigest = "Digest";
     ProofNode = "{node}: {outcome}";

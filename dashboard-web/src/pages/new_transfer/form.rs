@@ -1,6 +1,6 @@
 //! The form: what can be checked here is checked here, the rest by the server's dry run, which changes nothing.
 
-use super::{Draft, Reviewed, Source};
+use super::{Draft, Preview, Reviewed, Source};
 use crate::browser;
 use crate::figures::money;
 use crate::graphql::vaults::VaultsVaults;
@@ -11,9 +11,18 @@ use crate::state::App;
 use crate::trouble::Trouble;
 use crate::words::{Word, fill, say};
 use leptos::prelude::*;
-use vaultstream_client::{AddressCheck, CheckAddress, RequestTransfer, TransferPreview};
+use serde::Deserialize;
+use vaultstream_client::{CheckAddress, RequestTransfer};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::SubmitEvent;
+
+/// What the chain says of an address.
+#[derive(Deserialize)]
+struct Checked {
+    valid: bool,
+    address: Option<String>,
+    detail: Option<String>,
+}
 
 /// The form.
 pub fn form(app: App, draft: Draft, vaults: &VaultsVaults) -> AnyView {
@@ -68,12 +77,12 @@ pub fn form(app: App, draft: Draft, vaults: &VaultsVaults) -> AnyView {
                 <span class="error-text" id="vault-wrong" aria-live="polite">{move || draft.wrong_with("vault")}</span>
             </div>
             {asset(draft)}
-            {field(to, draft.to, move || draft.wrong_with("to"), None)}
+            {field(to, draft.to, Signal::derive(move || draft.wrong_with("to")), None)}
             {amount(draft)}
             <details>
                 <summary>{say(Word::FormMore)}</summary>
-                {field(memo, draft.memo, move || draft.wrong_with("memo"), None)}
-                {field(external, draft.external, move || draft.wrong_with("external"), None)}
+                {field(memo, draft.memo, Signal::derive(move || draft.wrong_with("memo")), None)}
+                {field(external, draft.external, Signal::derive(move || draft.wrong_with("external")), None)}
             </details>
             {move || draft.trouble.get().map(|t| problem(&t, None, None))}
             <div class="row-buttons">
@@ -144,7 +153,7 @@ fn amount(draft: Draft) -> AnyView {
     };
     let unit = view! { <span class="soft">{unit}</span> }.into_any();
     view! {
-        {field(what, draft.amount, move || draft.wrong_with("amount"), Some(unit))}
+        {field(what, draft.amount, Signal::derive(move || draft.wrong_with("amount")), Some(unit))}
         <p class="soft small">{hint}</p>
     }
     .into_any()
@@ -211,22 +220,16 @@ fn check(app: App, draft: Draft) {
 }
 
 /// The address first, so that its refusal is about the address; then everything, without doing it.
-async fn ask(
-    source: &Source,
-    mut body: RequestTransfer,
-) -> Result<(RequestTransfer, TransferPreview), Trouble> {
+async fn ask(source: &Source, mut body: RequestTransfer) -> Result<(RequestTransfer, Preview), Trouble> {
     let question = CheckAddress {
         chain: source.chain.clone(),
         address: body.destination.clone(),
     };
-    let check: AddressCheck =
-        request::json(Outgoing::post("/v1/addresses/validate".into(), &question)).await?;
+    let check: Checked = request::json(Outgoing::post("/v1/addresses/validate".into(), &question)).await?;
     if !check.valid {
         let detail = check.detail.unwrap_or_default();
-        let code = check.code.map(|c| c.as_str().to_owned()).unwrap_or_default();
         let fields = vec![("destination".to_owned(), detail)];
         return Err(Trouble {
-            code,
             fields,
             ..Trouble::default()
         });
@@ -238,7 +241,7 @@ async fn ask(
     Ok((body, preview))
 }
 
-fn begin_review(draft: Draft, source: Source, body: RequestTransfer, preview: TransferPreview) {
+fn begin_review(draft: Draft, source: Source, body: RequestTransfer, preview: Preview) {
     let vault_name = draft
         .detail
         .data

@@ -1,7 +1,7 @@
 //! Review before money moves: the sentence, the whole addresses, the fee, the balance after, the rule; a recipient that
 //! is new or looks like another stops here until a person has compared it. Only the button at the end sends.
 
-use super::{Draft, Reviewed, form};
+use super::{Coin, Draft, Reviewed, form};
 use crate::figures::{elided, money};
 use crate::graphql::Amount;
 use crate::icons::{Icon, icon};
@@ -13,7 +13,6 @@ use crate::trouble::Trouble;
 use crate::words::{Word, fill, say};
 use leptos::prelude::*;
 use serde::Deserialize;
-use vaultstream_client::AssetAmount;
 use wasm_bindgen_futures::spawn_local;
 
 /// What the page needs of the answer.
@@ -137,7 +136,7 @@ pub fn after(balance: Amount, amount: Amount, fee_max: Option<Amount>) -> Option
 
 fn facts(app: App, reviewed: &Reviewed, amount: &str) -> AnyView {
     let (preview, source) = (&reviewed.preview, &reviewed.source);
-    let in_words = |a: &AssetAmount| app.money(a.asset.as_str(), a.minor);
+    let in_words = |a: &Coin| app.money(&a.asset, a.minor);
     let fee = preview.fee.as_ref().map_or_else(
         || say(Word::ReviewFeeUnknown).to_owned(),
         |fee| {

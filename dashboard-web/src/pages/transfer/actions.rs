@@ -49,6 +49,33 @@ impl Verb {
     }
 }
 
+/// What a decision is about.
+#[derive(Debug, Clone, PartialEq)]
+struct Decidable {
+    id: String,
+    status: S,
+    version: i64,
+    amount: String,
+    vault: String,
+    to: String,
+    destination: String,
+}
+
+impl Decidable {
+    fn of(transfer: &Seen) -> Self {
+        let (amount, to) = named(transfer);
+        Self {
+            id: transfer.id.clone(),
+            status: transfer.status,
+            version: transfer.version,
+            amount,
+            vault: transfer.vault.name.clone(),
+            to,
+            destination: transfer.destination.clone(),
+        }
+    }
+}
+
 /// What the page needs of the answer.
 #[derive(Deserialize)]
 struct Decided {
@@ -82,7 +109,11 @@ fn possible(status: S, approve: bool, write: bool) -> (Vec<Verb>, Option<Word>) 
 /// The card.
 pub fn actions(app: App, panel: Panel<Option<Seen>>) -> AnyView {
     let verb = RwSignal::new(Verb::Approve);
-    let seen = Memo::new(move |_| panel.data.with(|d| d.clone().flatten()));
+    let seen = Memo::new(move |_| {
+        panel
+            .data
+            .with(|d| d.as_ref().and_then(Option::as_ref).map(Decidable::of))
+    });
     let content = move || {
         let transfer = seen.get()?;
         let (verbs, why_not) = possible(
@@ -90,12 +121,12 @@ pub fn actions(app: App, panel: Panel<Option<Seen>>) -> AnyView {
             app.may("transfers:approve"),
             app.may("transfers:write"),
         );
-        let (amount, to) = named(&transfer);
+        let (amount, to) = (&transfer.amount, &transfer.to);
         let buttons: Vec<_> = verbs
             .into_iter()
             .map(|one| {
                 let text = match one {
-                    Verb::Approve => fill(Word::ActApprove, &[("amount", &amount), ("to", &to)]),
+                    Verb::Approve => fill(Word::ActApprove, &[("amount", amount), ("to", to)]),
                     Verb::Deny => say(Word::ActDeny).to_owned(),
                     Verb::Cancel => say(Word::ActCancel).to_owned(),
                 };
@@ -112,9 +143,8 @@ pub fn actions(app: App, panel: Panel<Option<Seen>>) -> AnyView {
             })
             .collect();
         let why_not = why_not.map(|word| fill(word, &[("scope", "transfers:approve")]));
-        Some(
-            view! { <div class="row-buttons">{buttons}</div>{why_not.map(|w| view! { <p class="soft small">{w}</p> })} },
-        )
+        let buttons = (!buttons.is_empty()).then(|| view! { <div class="row-buttons">{buttons}</div> });
+        Some(view! { {buttons}{why_not.map(|w| view! { <p class="soft small">{w}</p> })} })
     };
     view! {
         <section class="card" aria-labelledby="actions">
@@ -126,7 +156,12 @@ pub fn actions(app: App, panel: Panel<Option<Seen>>) -> AnyView {
     .into_any()
 }
 
-fn confirm(app: App, panel: Panel<Option<Seen>>, verb: RwSignal<Verb>, seen: Memo<Option<Seen>>) -> AnyView {
+fn confirm(
+    app: App,
+    panel: Panel<Option<Seen>>,
+    verb: RwSignal<Verb>,
+    seen: Memo<Option<Decidable>>,
+) -> AnyView {
     let reason = RwSignal::new(String::new());
     let trouble = RwSignal::new(None::<Trouble>);
     let busy = RwSignal::new(false);
@@ -163,17 +198,17 @@ fn confirm(app: App, panel: Panel<Option<Seen>>, verb: RwSignal<Verb>, seen: Mem
     };
     let intent = move || {
         let transfer = seen.get()?;
-        let (amount, to) = named(&transfer);
+        let (amount, to) = (&transfer.amount, &transfer.to);
         let words = fill(
             Word::TransferSentence,
-            &[("amount", &amount), ("from", &transfer.vault.name), ("to", &to)],
+            &[("amount", amount), ("from", &transfer.vault), ("to", to)],
         );
         Some(view! { <p>{words}</p><p>{address_full(&transfer.destination)}</p> })
     };
     let button = move || match (busy.get(), seen.get()) {
         (false, Some(transfer)) => {
-            let (amount, to) = named(&transfer);
-            fill(verb.get().button(), &[("amount", &amount), ("to", &to)])
+            let (amount, to) = (&transfer.amount, &transfer.to);
+            fill(verb.get().button(), &[("amount", amount), ("to", to)])
         }
         _ => say(Word::Submitted).to_owned(),
     };
@@ -201,11 +236,8 @@ fn confirm(app: App, panel: Panel<Option<Seen>>, verb: RwSignal<Verb>, seen: Mem
             </div>
         </form>
     };
-    dialog(
-        DIALOG,
-        move || say(verb.get().title()).to_owned(),
-        content.into_any(),
-    )
+    let label = Signal::derive(move || say(verb.get().title()).to_owned());
+    dialog(DIALOG, label, content.into_any())
 }
 
 #[cfg(test)]

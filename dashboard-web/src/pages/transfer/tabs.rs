@@ -176,7 +176,7 @@ fn raw(seen: Panel<Option<Seen>>) -> AnyView {
             .with(|d| d.as_ref().and_then(|d| d.as_ref().map(|t| t.id.clone())))
     });
     let panel = Panel::new(move || {
-        seen.at.track();
+        seen.state.at.track();
         let id = id.get().unwrap_or_default();
         Box::pin(request::text(Outgoing::get(format!("/v1/transfers/{id}"))))
     });
