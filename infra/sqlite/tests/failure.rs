@@ -38,7 +38,7 @@ async fn failed_transaction_should_leave_nothing_and_the_log_should_go_on() {
         hash: [1; 32],
         state: vec![],
     };
-    let batches = vec![
+    let batches = [
         vec![good.clone(), bad],
         vec![neighbour.command("other caller", 1)],
     ];
