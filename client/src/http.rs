@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Account, Chain, CreateVault, FaucetPayment, FaucetRequest, Page, Problem, Reason, RequestTransfer, TOKEN_HEADER,
-    Transfer, TransferAccepted, TransferPreview, Vault,
+    Account, Chain, CreateVault, FaucetPayment, FaucetRequest, Page, Problem, Reason, RequestTransfer,
+    TOKEN_HEADER, Transfer, TransferAccepted, TransferPreview, Vault,
 };
 
 /// How long one answer may take: above the longest `Prefer: wait`.
@@ -77,14 +77,18 @@ pub struct Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
     }
 }
 
 impl Client {
     /// A client of the installation at `base` (such as `http://127.0.0.1:8080`), under an API key or none.
     pub fn try_new(base: &str, key: Option<&str>) -> Result<Self, ClientError> {
-        let bearer = key.map(|key| header::HeaderValue::from_str(&format!("Bearer {key}"))).transpose();
+        let bearer = key
+            .map(|key| header::HeaderValue::from_str(&format!("Bearer {key}")))
+            .transpose();
         let mut bearer =
             bearer.map_err(|_| ClientError::Configuration("an API key has no line breaks in it".into()))?;
         if let Some(value) = &mut bearer {
@@ -96,11 +100,19 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(ClientError::Connection)?;
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), bearer })
+        Ok(Self {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            bearer,
+        })
     }
 
     /// Reads a resource.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str, with: With<'_>) -> Result<Answer<T>, ClientError> {
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        with: With<'_>,
+    ) -> Result<Answer<T>, ClientError> {
         self.send::<(), T>(Method::GET, path, None, with).await
     }
 
@@ -149,11 +161,19 @@ impl Client {
 
     /// The chains of the installation.
     pub async fn chains(&self) -> Result<Vec<Chain>, ClientError> {
-        Ok(self.get::<Page<Chain>>("/v1/chains", With::default()).await?.body.items)
+        Ok(self
+            .get::<Page<Chain>>("/v1/chains", With::default())
+            .await?
+            .body
+            .items)
     }
 
     /// Creates a vault; `with.wait` holds until its accounts are open.
-    pub async fn create_vault(&self, body: &CreateVault, with: With<'_>) -> Result<Answer<Vault>, ClientError> {
+    pub async fn create_vault(
+        &self,
+        body: &CreateVault,
+        with: With<'_>,
+    ) -> Result<Answer<Vault>, ClientError> {
         self.post("/v1/vaults", body, with).await
     }
 
@@ -178,13 +198,19 @@ impl Client {
         body: &RequestTransfer,
         idempotency_key: &str,
     ) -> Result<Answer<TransferAccepted>, ClientError> {
-        let with = With { idempotency_key: Some(idempotency_key), ..With::default() };
+        let with = With {
+            idempotency_key: Some(idempotency_key),
+            ..With::default()
+        };
         self.post("/v1/transfers", body, with).await
     }
 
     /// Asks what a transfer would do, without doing it.
     pub async fn preview_transfer(&self, body: &RequestTransfer) -> Result<TransferPreview, ClientError> {
-        Ok(self.post("/v1/transfers?dryRun=true", body, With::default()).await?.body)
+        Ok(self
+            .post("/v1/transfers?dryRun=true", body, With::default())
+            .await?
+            .body)
     }
 
     /// Reads a transfer.
@@ -194,7 +220,10 @@ impl Client {
 
     /// A page of the transfers, newest first.
     pub async fn transfers(&self, cursor: Option<&str>) -> Result<Page<Transfer>, ClientError> {
-        Ok(self.get(&list("/v1/transfers", cursor), With::default()).await?.body)
+        Ok(self
+            .get(&list("/v1/transfers", cursor), With::default())
+            .await?
+            .body)
     }
 
     /// Decides on a transfer (`approve`, `deny` or `cancel`) as it was read with `etag`.
@@ -205,14 +234,26 @@ impl Client {
         etag: &str,
         reason: Option<&str>,
     ) -> Result<Answer<Transfer>, ClientError> {
-        let body = Reason { reason: reason.map(str::to_owned) };
-        self.post(&format!("/v1/transfers/{id}/{verb}"), &body, With { if_match: Some(etag), ..With::default() })
-            .await
+        let body = Reason {
+            reason: reason.map(str::to_owned),
+        };
+        self.post(
+            &format!("/v1/transfers/{id}/{verb}"),
+            &body,
+            With {
+                if_match: Some(etag),
+                ..With::default()
+            },
+        )
+        .await
     }
 
     /// Asks a sandbox faucet for native money.
     pub async fn faucet(&self, slug: &str, body: &FaucetRequest) -> Result<FaucetPayment, ClientError> {
-        Ok(self.post(&format!("/v1/sandbox/{slug}/faucet"), body, With::default()).await?.body)
+        Ok(self
+            .post(&format!("/v1/sandbox/{slug}/faucet"), body, With::default())
+            .await?
+            .body)
     }
 }
 
@@ -222,19 +263,39 @@ fn list(path: &str, cursor: Option<&str>) -> String {
 
 async fn read<T: DeserializeOwned>(response: reqwest::Response) -> Result<Answer<T>, ClientError> {
     let status = response.status();
-    let text = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let text = |name: &str| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned)
+    };
     let (etag, token) = (text("etag"), text(TOKEN_HEADER));
     let replayed = text("idempotency-replayed").as_deref() == Some("true");
     let bytes = response.bytes().await.map_err(ClientError::Connection)?;
     if status.is_success() {
-        let bytes: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &bytes };
-        let body = serde_json::from_slice(bytes)
-            .map_err(|source| ClientError::Unreadable { status: status.as_u16(), source: Some(source) })?;
-        return Ok(Answer { body, etag, token, replayed });
+        let bytes: &[u8] = if status == StatusCode::NO_CONTENT {
+            b"null"
+        } else {
+            &bytes
+        };
+        let body = serde_json::from_slice(bytes).map_err(|source| ClientError::Unreadable {
+            status: status.as_u16(),
+            source: Some(source),
+        })?;
+        return Ok(Answer {
+            body,
+            etag,
+            token,
+            replayed,
+        });
     }
     match serde_json::from_slice::<Problem>(&bytes) {
         Ok(problem) => Err(ClientError::Refused(Box::new(problem))),
-        Err(source) => Err(ClientError::Unreadable { status: status.as_u16(), source: Some(source) }),
+        Err(source) => Err(ClientError::Unreadable {
+            status: status.as_u16(),
+            source: Some(source),
+        }),
     }
 }
 

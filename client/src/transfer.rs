@@ -35,7 +35,7 @@ requests! {
         /// The most the network may charge, in minor units of the chain's native asset.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fee_max: Option<String>,
-        /// In how many seconds it lapses unless it was approved: 60 to 2,592,000; a day unless given.
+        /// In how many seconds it lapses unless it was approved: 120 to 2,592,000; a day unless given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_in: Option<u64>,
         /// Checks everything and changes nothing; also as `?dryRun=true`.
@@ -150,9 +150,10 @@ answers! {
         /// `key:key_…` or `session:ses_…`.
         #[cfg_attr(feature = "openapi", schema(value_type = String))]
         actor: Actor,
-        /// When.
-        #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
-        at: Timestamp,
+        /// When; absent in lists.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+        at: Option<Timestamp>,
     }
 
     /// Why a transfer ended without moving money.

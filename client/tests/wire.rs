@@ -14,9 +14,21 @@ fn requests_should_refuse_unknown_and_missing_fields_by_name() {
 
 #[test]
 fn absent_options_should_not_be_written() {
-    let change = ChangeOrganization { name: None, approval: None };
+    let change = ChangeOrganization {
+        name: None,
+        approval: None,
+    };
     assert_eq!(serde_json::to_string(&change).ok().as_deref(), Some("{}"));
-    assert_eq!(serde_json::to_string(&Reason { reason: None }).ok().as_deref(), Some("{}"));
-    let page = Page::<u8> { items: vec![1], next_cursor: None };
-    assert_eq!(serde_json::to_string(&page).ok().as_deref(), Some(r#"{"items":[1],"nextCursor":null}"#));
+    assert_eq!(
+        serde_json::to_string(&Reason { reason: None }).ok().as_deref(),
+        Some("{}")
+    );
+    let page = Page::<u8> {
+        items: vec![1],
+        next_cursor: None,
+    };
+    assert_eq!(
+        serde_json::to_string(&page).ok().as_deref(),
+        Some(r#"{"items":[1],"nextCursor":null}"#)
+    );
 }

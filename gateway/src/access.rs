@@ -9,7 +9,12 @@ pub struct ScopeSet(u64);
 impl ScopeSet {
     /// The set of these scopes; unknown ones (of a newer version) grant nothing.
     pub fn of<S: AsRef<str>>(scopes: &[S]) -> Self {
-        Self(scopes.iter().filter_map(|s| bit(s.as_ref())).fold(0, |set, bit| set | bit))
+        Self(
+            scopes
+                .iter()
+                .filter_map(|s| bit(s.as_ref()))
+                .fold(0, |set, bit| set | bit),
+        )
     }
     /// Every scope there is.
     pub fn all() -> Self {
@@ -32,7 +37,10 @@ impl ScopeSet {
 }
 
 fn bit(scope: &str) -> Option<u64> {
-    scope::ALL.iter().position(|(s, _)| *s == scope).map(|index| 1 << index)
+    scope::ALL
+        .iter()
+        .position(|(s, _)| *s == scope)
+        .map(|index| 1 << index)
 }
 
 #[cfg(test)]

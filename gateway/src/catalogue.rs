@@ -58,34 +58,55 @@ impl Catalogue {
     ) -> Result<(&ChainSettings, &AssetSettings), ApiError> {
         let unknown = |code, detail| Err(ApiError::field(code, place, field, detail));
         let Ok(id) = AssetId::try_new(text) else {
-            return unknown(ErrorCode::UnknownAsset, format!("`{}` is no CAIP-19 asset", cut(text)));
+            return unknown(
+                ErrorCode::UnknownAsset,
+                format!("`{}` is no CAIP-19 asset", cut(text)),
+            );
         };
         let Some(chain) = self.chain(&id.chain()) else {
-            let detail = format!("the asset lives on {}, which is no chain of this installation", id.chain());
+            let detail = format!(
+                "the asset lives on {}, which is no chain of this installation",
+                id.chain()
+            );
             return unknown(ErrorCode::UnknownChain, detail);
         };
         match chain.asset(&id) {
             Some(asset) => Ok((chain, asset)),
-            None => unknown(ErrorCode::UnknownAsset, format!("{} does not list `{}`", chain.name, cut(text))),
+            None => unknown(
+                ErrorCode::UnknownAsset,
+                format!("{} does not list `{}`", chain.name, cut(text)),
+            ),
         }
     }
 
     /// An amount as it is answered. An asset that is not listed any more counts as having no decimal places.
     pub fn amount(&self, asset: &AssetId, minor: Amount) -> AssetAmount {
         let settings = self.chain(&asset.chain()).and_then(|chain| chain.asset(asset));
-        AssetAmount { asset: asset.clone(), minor, decimals: settings.map_or(0, |s| s.decimals) }
+        AssetAmount {
+            asset: asset.clone(),
+            minor,
+            decimals: settings.map_or(0, |s| s.decimals),
+        }
     }
 
     /// An amount of a chain's native asset, as it is answered.
     pub fn native_amount(&self, chain: &ChainId, minor: Amount) -> Option<AssetAmount> {
         let native = self.chain(chain)?.native()?;
-        Some(AssetAmount { asset: native.id.clone(), minor, decimals: native.decimals })
+        Some(AssetAmount {
+            asset: native.id.clone(),
+            minor,
+            decimals: native.decimals,
+        })
     }
 }
 
 /// A chain as it is answered.
 pub fn rendered(chain: &ChainSettings) -> Chain {
-    let asset = |a: &AssetSettings| Asset { id: a.id.clone(), symbol: a.symbol.clone(), decimals: a.decimals };
+    let asset = |a: &AssetSettings| Asset {
+        id: a.id.clone(),
+        symbol: a.symbol.clone(),
+        decimals: a.decimals,
+    };
     Chain {
         id: chain.id.clone(),
         slug: chain.slug.clone(),
@@ -113,20 +134,31 @@ mod tests {
             slug: Slug::try_new("eth_sandbox").expect("valid"),
             name: "Sandbox".into(),
             sandbox: true,
-            assets: vec![AssetSettings { id: asset, symbol: "ETH".into(), decimals: 18 }],
+            assets: vec![AssetSettings {
+                id: asset,
+                symbol: "ETH".into(),
+                decimals: 18,
+            }],
         }])
     }
 
     #[test]
     fn chains_and_assets_should_be_refused_by_their_own_codes() {
         let catalogue = catalogue();
-        let asset = |text| catalogue.named_asset(In::Body, "asset", text).map(|_| ()).map_err(|e| e.code());
+        let asset = |text| {
+            catalogue
+                .named_asset(In::Body, "asset", text)
+                .map(|_| ())
+                .map_err(|e| e.code())
+        };
         assert_eq!(asset("eip155:31337/slip44:60"), Ok(()));
         assert_eq!(asset("eip155:1/slip44:60"), Err(ErrorCode::UnknownChain));
         assert_eq!(asset("eip155:31337/erc20:0x00"), Err(ErrorCode::UnknownAsset));
         assert_eq!(asset("ether"), Err(ErrorCode::UnknownAsset));
         assert!(catalogue.named_chain(In::Body, "chain", "eip155:31337").is_ok());
-        let error = catalogue.named_chain(In::Body, "chains/0", "nonsense").expect_err("unknown");
+        let error = catalogue
+            .named_chain(In::Body, "chains/0", "nonsense")
+            .expect_err("unknown");
         assert_eq!(error.fields()[0].pointer.as_deref(), Some("/chains/0"));
     }
 

@@ -60,7 +60,9 @@ pub fn parse<I: FromStr>(text: &str) -> Option<(I, Secret)> {
     let (id, secret) = text.split_at_checked(text.len().checked_sub(SECRET_TEXT)?)?;
     let mut bytes = [0u8; 33];
     let length = BASE64URL_NOPAD.decode_len(secret.len()).ok()?;
-    let decoded = BASE64URL_NOPAD.decode_mut(secret.as_bytes(), bytes.get_mut(..length)?).ok()?;
+    let decoded = BASE64URL_NOPAD
+        .decode_mut(secret.as_bytes(), bytes.get_mut(..length)?)
+        .ok()?;
     let secret = bytes.get(..decoded)?.try_into().ok().map(Secret)?;
     Some((id.strip_suffix('_')?.parse().ok()?, secret))
 }
@@ -96,7 +98,15 @@ mod tests {
         let key = ApiKeyId::from_uuid(id::random(1, 2));
         let text = Secret::generate(&Fixed(3)).text_for(key);
         assert!(parse::<SessionId>(&text).is_none(), "a key is no session");
-        for bad in ["", "_", "key_1", &text[1..], &text[..text.len() - 1], &format!("{text}A"), &text.replace('_', "-")] {
+        for bad in [
+            "",
+            "_",
+            "key_1",
+            &text[1..],
+            &text[..text.len() - 1],
+            &format!("{text}A"),
+            &text.replace('_', "-"),
+        ] {
             assert!(parse::<ApiKeyId>(bad).is_none(), "{bad}");
         }
     }

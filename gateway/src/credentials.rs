@@ -73,7 +73,9 @@ impl Credentials {
         };
         match again {
             // Losing a scope or the organization's standing ends what was opened with it.
-            Ok(now) => Ok(now.scopes == principal.scopes && now.organization_status == principal.organization_status),
+            Ok(now) => Ok(
+                now.scopes == principal.scopes && now.organization_status == principal.organization_status
+            ),
             Err(error) if error.code() == ErrorCode::Unauthenticated => Ok(false),
             Err(error) => Err(error),
         }
@@ -110,7 +112,9 @@ impl Credentials {
         before: BeforeLookup<'_>,
     ) -> Result<Principal, ApiError> {
         let known = self.known(id.into(), before).await?;
-        let State::ApiKey(key) = &known.state else { return Err(refused()) };
+        let State::ApiKey(key) = &known.state else {
+            return Err(refused());
+        };
         let issued = key.issued.as_ref().ok_or_else(refused)?;
         if secret.is_some_and(|s| !s.matches(&issued.secret_sha256)) {
             before()?;
@@ -129,14 +133,18 @@ impl Credentials {
         before: BeforeLookup<'_>,
     ) -> Result<Principal, ApiError> {
         let known = self.known(id.into(), before).await?;
-        let State::Session(session) = &known.state else { return Err(refused()) };
+        let State::Session(session) = &known.state else {
+            return Err(refused());
+        };
         let opened = session.opened.as_ref().ok_or_else(refused)?;
         if secret.is_some_and(|s| !s.matches(&opened.secret_sha256)) {
             before()?;
             return Err(refused());
         }
         let key_stream = self.known(opened.key.into(), before).await?;
-        let State::ApiKey(key) = &key_stream.state else { return Err(refused()) };
+        let State::ApiKey(key) = &key_stream.state else {
+            return Err(refused());
+        };
         let now = self.clock.now();
         if !session.is_usable(now) || !key.is_usable(now) {
             return Err(refused());
@@ -152,7 +160,9 @@ impl Credentials {
     ) -> Result<Principal, ApiError> {
         let issued = key.issued.as_ref().ok_or_else(refused)?;
         let organization = self.known(issued.organization.into(), &|| Ok(())).await?;
-        let State::Organization(state) = &organization.state else { return Err(refused()) };
+        let State::Organization(state) = &organization.state else {
+            return Err(refused());
+        };
         let opened = session.and_then(|(_, s)| s.opened.as_ref());
         let mut scopes = ScopeSet::of(&key.scopes);
         let mut expires_at = issued.expires_at;

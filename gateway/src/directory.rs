@@ -18,7 +18,9 @@ use vaultstream_domain::ports::event_log::LogError;
 use vaultstream_domain::ports::{Bus, Clock, EventLog, Spawn};
 use vaultstream_event_schemas::envelope::{Owner, StoredEvent};
 use vaultstream_event_schemas::token::Place;
-use vaultstream_event_schemas::{Family, OrganizationId, Registry, ShardNumber, StreamId, StreamKind, Timestamp};
+use vaultstream_event_schemas::{
+    Family, OrganizationId, Registry, ShardNumber, StreamId, StreamKind, Timestamp,
+};
 use vaultstream_kernel::{LoadError, load_state};
 
 use crate::error::ApiError;
@@ -56,7 +58,9 @@ pub async fn read(log: &dyn EventLog, stream: StreamId) -> Result<Option<Known>,
     if log.registry().entry(stream.shard()).is_none() {
         return Ok(None);
     }
-    let Some(first) = log.read_stream(stream, 0, 1).await?.into_iter().next() else { return Ok(None) };
+    let Some(first) = log.read_stream(stream, 0, 1).await?.into_iter().next() else {
+        return Ok(None);
+    };
     let loaded = load_state(log, stream).await?;
     Ok(Some(Known {
         stream,
@@ -65,7 +69,10 @@ pub async fn read(log: &dyn EventLog, stream: StreamId) -> Result<Option<Known>,
         state: loaded.state,
         version: loaded.version,
         created_at: first.envelope.occurred_at,
-        born: Place { incarnation: first.envelope.incarnation, position: first.position },
+        born: Place {
+            incarnation: first.envelope.incarnation,
+            position: first.position,
+        },
         first,
     }))
 }
@@ -114,8 +121,16 @@ impl Directory {
         });
         for shard in shards {
             let position = heads.get(&shard).map_or(0, |head| head.position);
-            let tail = Tail { directory: Arc::downgrade(&directory), bus: Arc::clone(&bus), shard, position };
-            spawn.spawn("gateway-directory", Box::pin(tail.run(Arc::clone(&directory.clock))));
+            let tail = Tail {
+                directory: Arc::downgrade(&directory),
+                bus: Arc::clone(&bus),
+                shard,
+                position,
+            };
+            spawn.spawn(
+                "gateway-directory",
+                Box::pin(tail.run(Arc::clone(&directory.clock))),
+            );
         }
         Ok(directory)
     }
@@ -139,9 +154,14 @@ impl Directory {
 
     /// The same, read from the log now.
     pub async fn fresh(&self, stream: StreamId) -> Result<Option<Arc<Known>>, ApiError> {
-        let core = self.registry.entry(stream.shard()).is_some_and(|entry| entry.family == Family::Core);
+        let core = self
+            .registry
+            .entry(stream.shard())
+            .is_some_and(|entry| entry.family == Family::Core);
         let before = *self.changes.borrow();
-        let Some(known) = read(&*self.log, stream).await?.map(Arc::new) else { return Ok(None) };
+        let Some(known) = read(&*self.log, stream).await?.map(Arc::new) else {
+            return Ok(None);
+        };
         let mut kept = self.lock();
         // Under the lock a change is either counted already or will find what is put here.
         if core && *self.changes.borrow() == before {
@@ -181,7 +201,10 @@ impl Directory {
 
 /// Whether the doors keep streams of this kind. Claims come at the rate of commands and are never kept.
 const fn is_kept(kind: StreamKind) -> bool {
-    matches!(kind, StreamKind::Organization | StreamKind::ApiKey | StreamKind::Session | StreamKind::Vault)
+    matches!(
+        kind,
+        StreamKind::Organization | StreamKind::ApiKey | StreamKind::Session | StreamKind::Vault
+    )
 }
 
 /// Listens to one shard.
@@ -196,7 +219,9 @@ impl Tail {
     async fn run(mut self, clock: Arc<dyn Clock>) {
         loop {
             let fetched = self.bus.fetch(self.shard, self.position, BATCH).await;
-            let Some(directory) = self.directory.upgrade() else { return };
+            let Some(directory) = self.directory.upgrade() else {
+                return;
+            };
             match fetched {
                 Ok(events) => self.take(&directory, &events),
                 Err(error) => {

@@ -42,8 +42,16 @@ pub struct DoorParts {
 
 impl DoorParts {
     /// The quotas unless configured otherwise: a machine's worth for a credential, a person's for a stranger.
-    pub const DEFAULT_QUOTAS: (Quota, Quota) =
-        (Quota { per_second: 20_000, burst: 40_000 }, Quota { per_second: 20, burst: 200 });
+    pub const DEFAULT_QUOTAS: (Quota, Quota) = (
+        Quota {
+            per_second: 20_000,
+            burst: 40_000,
+        },
+        Quota {
+            per_second: 20,
+            burst: 200,
+        },
+    );
 }
 
 /// The door.
@@ -76,7 +84,11 @@ impl Demand {
     }
     /// GraphQL and its like: signed in, from our own page, reading.
     pub const fn signed_in_page() -> Self {
-        Self { access: Access::SignedIn, own_page: true, effect: Effect::Reads }
+        Self {
+            access: Access::SignedIn,
+            own_page: true,
+            effect: Effect::Reads,
+        }
     }
 }
 
@@ -138,14 +150,22 @@ impl Door {
         headers: &HeaderMap,
         info: &RequestInfo,
     ) -> Result<Option<Principal>, ApiError> {
-        let one_more_try = || self.allow(&self.per_address, Caller::Address(info.peer)).map(|_| ());
+        let one_more_try = || {
+            self.allow(&self.per_address, Caller::Address(info.peer))
+                .map(|_| ())
+        };
         let Some(presented) = presented(headers)? else {
             one_more_try()?;
             return Ok(None);
         };
         if matches!(presented, Presented::Cookie(_)) && !headers.contains_key(header::ORIGIN) {
             let detail = "a socket with the session cookie needs an Origin";
-            return Err(ApiError::field(ErrorCode::OriginNotAllowed, In::Request, "Origin", detail));
+            return Err(ApiError::field(
+                ErrorCode::OriginNotAllowed,
+                In::Request,
+                "Origin",
+                detail,
+            ));
         }
         let principal = self.credentials.authenticate(presented, &one_more_try).await?;
         self.allow(&self.per_credential, Caller::Credential(principal.credential()))?;
@@ -154,9 +174,14 @@ impl Door {
 
     /// Lets in who presents a key in a message: `Bearer <key>` or the bare key.
     pub async fn admit_key(&self, text: &str, info: &RequestInfo) -> Result<Principal, ApiError> {
-        let one_more_try = || self.allow(&self.per_address, Caller::Address(info.peer)).map(|_| ());
+        let one_more_try = || {
+            self.allow(&self.per_address, Caller::Address(info.peer))
+                .map(|_| ())
+        };
         let key = text.strip_prefix("Bearer ").unwrap_or(text).trim();
-        self.credentials.authenticate(Presented::Key(key), &one_more_try).await
+        self.credentials
+            .authenticate(Presented::Key(key), &one_more_try)
+            .await
     }
 
     fn allow(&self, limiter: &Limiter, caller: Caller) -> Result<Verdict, ApiError> {
@@ -182,7 +207,12 @@ fn presented(headers: &HeaderMap) -> Result<Option<Presented<'_>>, ApiError> {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(Presented::Key(key.trim()))),
         _ => {
             let detail = "the Authorization header is not `Bearer <key>`";
-            Err(ApiError::field(ErrorCode::Unauthenticated, In::Request, "Authorization", detail))
+            Err(ApiError::field(
+                ErrorCode::Unauthenticated,
+                In::Request,
+                "Authorization",
+                detail,
+            ))
         }
     }
 }
@@ -192,7 +222,10 @@ fn check_access(principal: &Principal, demand: Demand) -> Result<(), ApiError> {
         require(principal, scope)?;
     }
     if demand.effect == Effect::Commands && principal.organization_status != OrganizationStatus::Active {
-        let detail = format!("the organization is {}: it can read, and change nothing", principal.organization_status);
+        let detail = format!(
+            "the organization is {}: it can read, and change nothing",
+            principal.organization_status
+        );
         return Err(ApiError::new(ErrorCode::OrganizationNotActive).detail(detail));
     }
     Ok(())
@@ -211,7 +244,9 @@ fn rate_headers(quota: Quota, verdict: Verdict) -> impl Iterator<Item = (HeaderN
     let now = format!("\"default\";r={};t={}", verdict.remaining, verdict.reset_seconds);
     [("ratelimit-policy", policy), ("ratelimit", now)]
         .into_iter()
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?)))
+        .filter_map(|(name, value)| {
+            Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+        })
 }
 
 async fn guard(
@@ -221,8 +256,14 @@ async fn guard(
 ) -> Result<Response, ApiError> {
     let info = request.extensions().get::<RequestInfo>().cloned();
     let info = info.ok_or_else(|| ApiError::new(ErrorCode::Internal).detail("the edge is not in place"))?;
-    let (principal, verdict) = door.admit(request.headers(), &info, Demand::of(operation)).await?;
-    let limiter = if principal.is_some() { &door.per_credential } else { &door.per_address };
+    let (principal, verdict) = door
+        .admit(request.headers(), &info, Demand::of(operation))
+        .await?;
+    let limiter = if principal.is_some() {
+        &door.per_credential
+    } else {
+        &door.per_address
+    };
     if let Some(principal) = principal {
         request.extensions_mut().insert(Arc::new(principal));
     }
@@ -231,7 +272,10 @@ async fn guard(
     for (name, value) in rate_headers(limiter.quota(), verdict) {
         response.headers_mut().insert(name, value);
     }
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -246,7 +290,12 @@ pub struct Routes<S> {
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// No routes yet.
     pub fn new(door: Arc<Door>, room: Room) -> Self {
-        Self { door, room, router: Router::new(), served: BTreeSet::new() }
+        Self {
+            door,
+            room,
+            router: Router::new(),
+            served: BTreeSet::new(),
+        }
     }
 
     /// Serves an operation.
@@ -259,9 +308,11 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         H: Handler<T, S>,
         T: 'static,
     {
-        let operation = operations::find(id).filter(|o| o.room == self.room).expect("the table has the operation");
+        let operation = operations::find(id)
+            .filter(|o| o.room == self.room)
+            .expect("the table has the operation");
         let guarded = on(operation.verb.filter(), handler)
-            .layer(from_fn_with_state((Arc::clone(&self.door), operation), guard));
+            .route_layer(from_fn_with_state((Arc::clone(&self.door), operation), guard));
         self.router = self.router.route(operation.path, guarded);
         self.served.insert(id);
         self
@@ -273,7 +324,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// When an operation of the room has no handler: a mistake that the first start shows.
     pub fn finish(self) -> Router<S> {
         let room = operations::ALL.iter().filter(|o| o.room == self.room);
-        let missing: Vec<_> = room.filter(|o| !self.served.contains(o.id)).map(|o| o.id).collect();
+        let missing: Vec<_> = room
+            .filter(|o| !self.served.contains(o.id))
+            .map(|o| o.id)
+            .collect();
         assert!(missing.is_empty(), "operations without a handler: {missing:?}");
         self.router
     }
@@ -293,7 +347,9 @@ pub struct Asked {
 impl Asked {
     /// Who asks, where the operation is not public.
     pub fn principal(&self) -> Result<&Principal, ApiError> {
-        self.principal.as_deref().ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))
+        self.principal
+            .as_deref()
+            .ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))
     }
 }
 
@@ -303,9 +359,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let missing = || ApiError::new(ErrorCode::Internal).detail("the handler is not behind the door");
         Ok(Self {
-            operation: parts.extensions.get::<&'static Operation>().copied().ok_or_else(missing)?,
+            operation: parts
+                .extensions
+                .get::<&'static Operation>()
+                .copied()
+                .ok_or_else(missing)?,
             principal: parts.extensions.get::<Arc<Principal>>().cloned(),
-            info: parts.extensions.get::<RequestInfo>().cloned().ok_or_else(missing)?,
+            info: parts
+                .extensions
+                .get::<RequestInfo>()
+                .cloned()
+                .ok_or_else(missing)?,
         })
     }
 }

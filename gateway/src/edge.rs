@@ -39,7 +39,11 @@ pub struct RequestInfo {
 impl RequestInfo {
     /// A request that came from nowhere, for tests of handlers.
     pub fn for_tests(id: &str) -> Self {
-        Self { id: id.into(), trace: trace::continued(None, id::random(1, 1)), peer: None }
+        Self {
+            id: id.into(),
+            trace: trace::continued(None, id::random(1, 1)),
+            peer: None,
+        }
     }
 }
 
@@ -58,7 +62,12 @@ pub struct EdgeOptions {
 
 impl Default for EdgeOptions {
     fn default() -> Self {
-        Self { hosts: Hosts::default(), timeout_ms: 40_000, script_hashes: Vec::new(), https_only: false }
+        Self {
+            hosts: Hosts::default(),
+            timeout_ms: 40_000,
+            script_hashes: Vec::new(),
+            https_only: false,
+        }
     }
 }
 
@@ -93,8 +102,15 @@ impl Edge {
             Some(given) if is_request_id(given) => given.into(),
             _ => fresh.simple().to_string().into(),
         };
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
-        RequestInfo { id, trace: trace::continued(text(HeaderName::from_static("traceparent")), fresh), peer }
+        let peer = request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|c| c.0.ip());
+        RequestInfo {
+            id,
+            trace: trace::continued(text(HeaderName::from_static("traceparent")), fresh),
+            peer,
+        }
     }
 
     fn admit(&self, request: &Request) -> Result<(), ApiError> {
@@ -103,14 +119,24 @@ impl Edge {
             return Ok(());
         }
         let headers = request.headers();
-        let host = host_of(headers).or_else(|| request.uri().authority().map(|a| a.as_str())).unwrap_or("");
+        let host = host_of(headers)
+            .or_else(|| request.uri().authority().map(|a| a.as_str()))
+            .unwrap_or("");
         if !self.hosts.allows(host) {
-            return Err(ApiError::field(ErrorCode::HostNotAllowed, In::Request, "Host", format!("got `{host}`")));
+            return Err(ApiError::field(
+                ErrorCode::HostNotAllowed,
+                In::Request,
+                "Host",
+                format!("got `{host}`"),
+            ));
         }
         match headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or("")) {
-            Some(origin) if !self.hosts.allows_origin(origin, host) => {
-                Err(ApiError::field(ErrorCode::OriginNotAllowed, In::Request, "Origin", format!("got `{origin}`")))
-            }
+            Some(origin) if !self.hosts.allows_origin(origin, host) => Err(ApiError::field(
+                ErrorCode::OriginNotAllowed,
+                In::Request,
+                "Origin",
+                format!("got `{origin}`"),
+            )),
             _ => Ok(()),
         }
     }
@@ -164,7 +190,10 @@ pub(crate) fn host_of(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn is_request_id(text: &str) -> bool {
-    (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    (8..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// The refusal an answer carries, or the one that stands for an answer the framework made by itself.
@@ -172,7 +201,10 @@ fn refusal(response: &Response) -> Option<ApiError> {
     if let Some(error) = response.extensions().get::<ApiError>() {
         return Some(error.clone());
     }
-    let written = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| !t.as_bytes().starts_with(b"text/plain"));
+    let written = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|t| !t.as_bytes().starts_with(b"text/plain"));
     if written || !(response.status().is_client_error() || response.status().is_server_error()) {
         return None;
     }
@@ -200,10 +232,19 @@ pub fn page_policy(hashes: &[String]) -> String {
 
 fn security_headers(options: &EdgeOptions) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = vec![
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
-        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
         (
             HeaderName::from_static("permissions-policy"),
             HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),

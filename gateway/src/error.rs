@@ -41,7 +41,13 @@ pub struct ApiError(Box<Inner>);
 impl ApiError {
     /// A refusal with a code, whose title says all there is to say.
     pub fn new(code: ErrorCode) -> Self {
-        Self(Box::new(Inner { code, detail: None, fields: Vec::new(), headers: Vec::new(), source: None }))
+        Self(Box::new(Inner {
+            code,
+            detail: None,
+            fields: Vec::new(),
+            headers: Vec::new(),
+            source: None,
+        }))
     }
 
     /// A refusal because of one field.
@@ -72,7 +78,12 @@ impl ApiError {
     /// Adds a field that led to the refusal.
     pub fn add_field(&mut self, code: ErrorCode, place: In, field: &str, detail: impl Into<String>) {
         let pointer = (place == In::Body).then(|| format!("/{}", field.trim_start_matches('/')));
-        self.0.fields.push(FieldProblem { field: field.to_owned(), pointer, code, detail: detail.into() });
+        self.0.fields.push(FieldProblem {
+            field: field.to_owned(),
+            pointer,
+            code,
+            detail: detail.into(),
+        });
     }
 
     /// Adds a header to the answer.
@@ -128,7 +139,8 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         response.extensions_mut().insert(self);
         response
@@ -194,17 +206,26 @@ mod tests {
     fn several_refusals_should_become_one_with_all_fields() {
         let one = |field| ApiError::field(ErrorCode::InvalidField, In::Body, field, "wrong");
         let all = ApiError::all(vec![one("a"), one("b")]).expect("two");
-        assert_eq!(all.fields().iter().map(|f| f.field.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            all.fields().iter().map(|f| f.field.as_str()).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
         assert!(ApiError::all(vec![]).is_none());
     }
 
     #[test]
     fn causes_should_read_as_one_line() {
         let io = std::io::Error::other("disk full");
-        let log = LogError::Engine { doing: "append", source: Box::new(io) };
+        let log = LogError::Engine {
+            doing: "append",
+            source: Box::new(io),
+        };
         let error: ApiError = log.into();
         assert_eq!(error.code(), ErrorCode::StorageUnavailable);
         assert_eq!(error.causes(), "the event log cannot append: disk full");
-        assert!(!error.detail_text().contains("disk"), "the inside is not shown to callers");
+        assert!(
+            !error.detail_text().contains("disk"),
+            "the inside is not shown to callers"
+        );
     }
 }

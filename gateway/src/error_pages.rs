@@ -18,7 +18,10 @@ use crate::error::ApiError;
 /// Routes of the pages and of their index.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        .route("/docs/errors", get(|headers: HeaderMap| async move { answer(&headers, &index()) }))
+        .route(
+            "/docs/errors",
+            get(|headers: HeaderMap| async move { answer(&headers, &index()) }),
+        )
         .route("/docs/errors/{code}", get(serve))
 }
 
@@ -30,21 +33,31 @@ async fn serve(Path(code): Path<String>, headers: HeaderMap) -> Response {
 }
 
 fn answer(headers: &HeaderMap, markdown: &str) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
     let (media_type, body) = if accept.contains("text/html") {
         ("text/html; charset=utf-8", html::document(markdown))
     } else {
         ("text/markdown; charset=utf-8", markdown.to_owned())
     };
     let mut response = body.into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }
 
 /// The Markdown of a code's page.
 pub fn page(code: &str) -> Option<&'static str> {
-    text::PAGES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+    text::PAGES
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(_, text)| *text)
 }
 
 /// The index of all codes, as committed in `docs/errors/README.md`.
@@ -55,7 +68,12 @@ pub fn index() -> String {
     );
     for code in ErrorCode::ALL {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "| [{code}]({code}.md) | {} | {} |", code.http_status(), code.title());
+        let _ = writeln!(
+            text,
+            "| [{code}]({code}.md) | {} | {} |",
+            code.http_status(),
+            code.title()
+        );
     }
     text
 }
@@ -73,12 +91,27 @@ mod tests {
         assert_eq!(text::PAGES.len(), ErrorCode::ALL.len());
         for code in ErrorCode::ALL {
             let text = page(code.as_str()).unwrap_or_else(|| panic!("{code} has no page"));
-            assert!(text.starts_with(&format!("# {code}\n\n{}.\n", code.title())), "{code}: title");
-            assert!(text.contains(&format!("| HTTP status | {} |", code.http_status())), "{code}: status");
-            assert!(text.contains(&format!("({}) |", code.grpc_status())), "{code}: gRPC status");
-            assert!(text.contains(&format!("**What to do.** {}", code.remedy())), "{code}: remedy");
+            assert!(
+                text.starts_with(&format!("# {code}\n\n{}.\n", code.title())),
+                "{code}: title"
+            );
+            assert!(
+                text.contains(&format!("| HTTP status | {} |", code.http_status())),
+                "{code}: status"
+            );
+            assert!(
+                text.contains(&format!("({}) |", code.grpc_status())),
+                "{code}: gRPC status"
+            );
+            assert!(
+                text.contains(&format!("**What to do.** {}", code.remedy())),
+                "{code}: remedy"
+            );
             let html = html::document(text);
-            assert!(html.contains(&format!("<h1>{code}</h1>")) && html.ends_with("</html>\n"), "{code}: HTML");
+            assert!(
+                html.contains(&format!("<h1>{code}</h1>")) && html.ends_with("</html>\n"),
+                "{code}: HTML"
+            );
         }
     }
 
@@ -90,16 +123,37 @@ mod tests {
     #[tokio::test]
     async fn page_should_be_served_as_the_reader_likes_it() {
         let call = |path: &str, accept: &str| {
-            let request = Request::builder().uri(path).header("accept", accept).body(Body::empty());
+            let request = Request::builder()
+                .uri(path)
+                .header("accept", accept)
+                .body(Body::empty());
             router::<()>().oneshot(request.expect("a request"))
         };
-        let html = call("/docs/errors/insufficient-funds", "text/html,*/*").await.expect("infallible");
+        let html = call("/docs/errors/insufficient-funds", "text/html,*/*")
+            .await
+            .expect("infallible");
         assert_eq!(html.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
-        let markdown = call("/docs/errors/insufficient-funds.md", "*/*").await.expect("infallible");
-        assert_eq!(markdown.headers()[header::CONTENT_TYPE], "text/markdown; charset=utf-8");
-        let body = axum::body::to_bytes(markdown.into_body(), 1 << 20).await.expect("whole");
+        let markdown = call("/docs/errors/insufficient-funds.md", "*/*")
+            .await
+            .expect("infallible");
+        assert_eq!(
+            markdown.headers()[header::CONTENT_TYPE],
+            "text/markdown; charset=utf-8"
+        );
+        let body = axum::body::to_bytes(markdown.into_body(), 1 << 20)
+            .await
+            .expect("whole");
         assert!(body.starts_with(b"# insufficient-funds\n"));
-        assert_eq!(call("/docs/errors", "*/*").await.expect("infallible").status(), StatusCode::OK);
-        assert_eq!(call("/docs/errors/nonsense", "*/*").await.expect("infallible").status(), StatusCode::NOT_FOUND);
+        assert_eq!(
+            call("/docs/errors", "*/*").await.expect("infallible").status(),
+            StatusCode::OK
+        );
+        assert_eq!(
+            call("/docs/errors/nonsense", "*/*")
+                .await
+                .expect("infallible")
+                .status(),
+            StatusCode::NOT_FOUND
+        );
     }
 }

@@ -25,8 +25,14 @@ impl Hosts {
         origins: impl IntoIterator<Item = O>,
     ) -> Self {
         Self {
-            names: names.into_iter().map(|n| n.as_ref().to_ascii_lowercase()).collect(),
-            origins: origins.into_iter().map(|o| o.as_ref().to_ascii_lowercase()).collect(),
+            names: names
+                .into_iter()
+                .map(|n| n.as_ref().to_ascii_lowercase())
+                .collect(),
+            origins: origins
+                .into_iter()
+                .map(|o| o.as_ref().to_ascii_lowercase())
+                .collect(),
         }
     }
 
@@ -70,10 +76,23 @@ mod tests {
     #[test]
     fn host_should_be_one_of_the_list_whatever_its_port() {
         let hosts = Hosts::default();
-        for good in ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080", "[::1]"] {
+        for good in [
+            "localhost",
+            "LOCALHOST:8080",
+            "127.0.0.1:1",
+            "[::1]:8080",
+            "[::1]",
+        ] {
             assert!(hosts.allows(good), "{good}");
         }
-        for bad in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8080", "[::2]:80", ":8080"] {
+        for bad in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:8080",
+            "[::2]:80",
+            ":8080",
+        ] {
             assert!(!hosts.allows(bad), "{bad}");
         }
     }
@@ -85,7 +104,13 @@ mod tests {
         assert!(hosts.allows_origin("https://vault.example", "vault.example:443"));
         assert!(hosts.allows_origin("http://localhost:8080", "localhost:8080"));
         assert!(hosts.allows_origin("https://desk.example", "vault.example"));
-        for bad in ["null", "https://evil.example", "http://localhost:8081", "https://vault.example.evil.example", ""] {
+        for bad in [
+            "null",
+            "https://evil.example",
+            "http://localhost:8081",
+            "https://vault.example.evil.example",
+            "",
+        ] {
             assert!(!hosts.allows_origin(bad, "localhost:8080"), "{bad}");
         }
     }

@@ -27,12 +27,16 @@ pub fn key<'a>(operation: &Operation, headers: &'a HeaderMap) -> Result<Option<&
         };
     };
     if operation.idempotency == Idempotency::None {
-        let detail = "this operation takes no key: its answer cannot be repeated or it has its effect once anyway";
+        let detail =
+            "this operation takes no key: its answer cannot be repeated or it has its effect once anyway";
         return Err(field(ErrorCode::IdempotencyKeyInvalid, detail));
     }
     match value.to_str() {
         Ok(text) if values.next().is_none() && is_key(text) => Ok(Some(text)),
-        _ => Err(field(ErrorCode::IdempotencyKeyInvalid, "use 1 to 255 visible ASCII characters, once")),
+        _ => Err(field(
+            ErrorCode::IdempotencyKeyInvalid,
+            "use 1 to 255 visible ASCII characters, once",
+        )),
     }
 }
 
@@ -46,7 +50,11 @@ pub fn claim_value(principal: &Principal, operation: &Operation, key: &str) -> S
 }
 
 /// SHA-256 of a request as it was understood, lower-case hex. `target` is the id in the path, when there is one.
-pub fn fingerprint<T: Serialize>(operation: &Operation, target: &str, request: &T) -> Result<String, ApiError> {
+pub fn fingerprint<T: Serialize>(
+    operation: &Operation,
+    target: &str,
+    request: &T,
+) -> Result<String, ApiError> {
     let body = serde_json::to_vec(request).map_err(|e| ApiError::new(ErrorCode::Internal).caused_by(e))?;
     let mut hash = Sha256::new();
     for part in [operation.id.as_bytes(), target.as_bytes(), &body] {
@@ -69,23 +77,43 @@ mod tests {
 
     fn with(value: &[u8]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert("idempotency-key", HeaderValue::from_bytes(value).expect("a header"));
+        headers.insert(
+            "idempotency-key",
+            HeaderValue::from_bytes(value).expect("a header"),
+        );
         headers
     }
 
     #[test]
     fn key_should_be_asked_for_where_money_moves() {
         let code = |id, headers: &HeaderMap| key(operation(id), headers).map(|_| ()).map_err(|e| e.code());
-        assert_eq!(code("requestTransfer", &HeaderMap::new()), Err(ErrorCode::IdempotencyKeyRequired));
+        assert_eq!(
+            code("requestTransfer", &HeaderMap::new()),
+            Err(ErrorCode::IdempotencyKeyRequired)
+        );
         assert_eq!(code("createVault", &HeaderMap::new()), Ok(()));
-        assert_eq!(code("issueApiKey", &with(b"a")), Err(ErrorCode::IdempotencyKeyInvalid));
+        assert_eq!(
+            code("issueApiKey", &with(b"a")),
+            Err(ErrorCode::IdempotencyKeyInvalid)
+        );
         assert_eq!(code("requestTransfer", &with("k".repeat(255).as_bytes())), Ok(()));
-        for bad in ["k".repeat(256).into_bytes(), b"".to_vec(), b"a b".to_vec(), b"\xe9".to_vec()] {
-            assert_eq!(code("requestTransfer", &with(&bad)), Err(ErrorCode::IdempotencyKeyInvalid));
+        for bad in [
+            "k".repeat(256).into_bytes(),
+            b"".to_vec(),
+            b"a b".to_vec(),
+            b"\xe9".to_vec(),
+        ] {
+            assert_eq!(
+                code("requestTransfer", &with(&bad)),
+                Err(ErrorCode::IdempotencyKeyInvalid)
+            );
         }
         let mut twice = with(b"a");
         twice.append("idempotency-key", HeaderValue::from_static("b"));
-        assert_eq!(code("requestTransfer", &twice), Err(ErrorCode::IdempotencyKeyInvalid));
+        assert_eq!(
+            code("requestTransfer", &twice),
+            Err(ErrorCode::IdempotencyKeyInvalid)
+        );
     }
 
     #[test]
@@ -98,6 +126,10 @@ mod tests {
         assert_eq!(print(&a), print(&b));
         assert_ne!(print(&a), print(&c));
         let other = fingerprint(operation("createVault"), "", &a).expect("json");
-        assert_ne!(print(&a), other, "the same key on another operation is another intent");
+        assert_ne!(
+            print(&a),
+            other,
+            "the same key on another operation is another intent"
+        );
     }
 }

@@ -62,7 +62,8 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     }
     match (total > limit, more.is_empty()) {
         (true, _) => {
-            Err(ApiError::new(ErrorCode::BodyTooLarge).detail(format!("the body is larger than {limit} bytes")))
+            Err(ApiError::new(ErrorCode::BodyTooLarge)
+                .detail(format!("the body is larger than {limit} bytes")))
         }
         (false, true) => Ok(first),
         (false, false) => Ok(more.into()),
@@ -70,18 +71,32 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, ApiError> {
 }
 
 fn broken(error: axum::Error) -> ApiError {
-    ApiError::new(ErrorCode::InvalidJson).detail("the body ended before it was complete").caused_by(error)
+    ApiError::new(ErrorCode::InvalidJson)
+        .detail("the body ended before it was complete")
+        .caused_by(error)
 }
 
 /// Refuses a body that does not call itself JSON.
 pub fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
     let essence = given.split(';').next().unwrap_or("").trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    let given = if given.is_empty() { "no content type" } else { given };
-    Err(ApiError::field(ErrorCode::UnsupportedMediaType, In::Request, "Content-Type", format!("got {given}")))
+    let given = if given.is_empty() {
+        "no content type"
+    } else {
+        given
+    };
+    Err(ApiError::field(
+        ErrorCode::UnsupportedMediaType,
+        In::Request,
+        "Content-Type",
+        format!("got {given}"),
+    ))
 }
 
 /// Reads one JSON object.
@@ -123,7 +138,11 @@ fn depth(bytes: &[u8]) -> usize {
 /// Says what is wrong. Only bad bodies come here, so reading them once more to learn the path costs nobody else.
 fn refuse<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiError {
     if !error.is_data() {
-        let detail = format!("the body is not JSON at line {} column {}", error.line(), error.column());
+        let detail = format!(
+            "the body is not JSON at line {} column {}",
+            error.line(),
+            error.column()
+        );
         return ApiError::new(ErrorCode::InvalidJson).detail(detail);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -133,14 +152,22 @@ fn refuse<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiEr
     };
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or("");
-    let (code, name) = match (quoted(message, "unknown field `"), quoted(message, "missing field `")) {
+    let (code, name) = match (
+        quoted(message, "unknown field `"),
+        quoted(message, "missing field `"),
+    ) {
         (Some(name), _) => (ErrorCode::UnknownField, Some(name)),
         (_, Some(name)) => (ErrorCode::MissingField, Some(name)),
         _ => (ErrorCode::InvalidField, quoted(message, "duplicate field `")),
     };
     let field = match name {
         Some(name) if path.last().map(String::as_str) == Some(name) => path.join("/"),
-        Some(name) => path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("/"),
+        Some(name) => path
+            .iter()
+            .map(String::as_str)
+            .chain([name])
+            .collect::<Vec<_>>()
+            .join("/"),
         None => path.join("/"),
     };
     ApiError::field(code, In::Body, &field, message)
@@ -157,7 +184,9 @@ fn names(path: &Path) -> Vec<String> {
 }
 
 fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {
-    message.strip_prefix(before).and_then(|rest| rest.split('`').next())
+    message
+        .strip_prefix(before)
+        .and_then(|rest| rest.split('`').next())
 }
 
 #[cfg(test)]
@@ -170,24 +199,48 @@ mod tests {
 
     fn refusal<T: DeserializeOwned + std::fmt::Debug>(body: impl AsRef<[u8]>) -> (ErrorCode, String) {
         let error = parse::<T>(body.as_ref()).expect_err("refused");
-        (error.code(), error.fields().first().map_or(String::new(), |f| f.field.clone()))
+        (
+            error.code(),
+            error.fields().first().map_or(String::new(), |f| f.field.clone()),
+        )
     }
 
     #[test]
     fn refusal_should_name_the_field() {
         let field = |body| refusal::<CreateVault>(body);
-        assert_eq!(field(r#"{"name":"a","colour":1}"#), (ErrorCode::UnknownField, "colour".into()));
+        assert_eq!(
+            field(r#"{"name":"a","colour":1}"#),
+            (ErrorCode::UnknownField, "colour".into())
+        );
         assert_eq!(field("{}"), (ErrorCode::MissingField, "name".into()));
-        assert_eq!(field(r#"{"name":"a","name":"b"}"#), (ErrorCode::InvalidField, "name".into()));
+        assert_eq!(
+            field(r#"{"name":"a","name":"b"}"#),
+            (ErrorCode::InvalidField, "name".into())
+        );
         assert_eq!(field(r#"{"name":5}"#), (ErrorCode::InvalidField, "name".into()));
-        assert_eq!(field(r#"{"name":"a","chains":["x",7]}"#), (ErrorCode::InvalidField, "chains/1".into()));
-        assert_eq!(field(r#"{"name":"a","tier":"tepid"}"#), (ErrorCode::InvalidField, "tier".into()));
+        assert_eq!(
+            field(r#"{"name":"a","chains":["x",7]}"#),
+            (ErrorCode::InvalidField, "chains/1".into())
+        );
+        assert_eq!(
+            field(r#"{"name":"a","tier":"tepid"}"#),
+            (ErrorCode::InvalidField, "tier".into())
+        );
         let nested = r#"{"name":"a","contact":{"email":"e","name":"n","fax":"1"}}"#;
-        assert_eq!(refusal::<RegisterOrganization>(nested), (ErrorCode::UnknownField, "contact/fax".into()));
+        assert_eq!(
+            refusal::<RegisterOrganization>(nested),
+            (ErrorCode::UnknownField, "contact/fax".into())
+        );
         let missing = r#"{"name":"a","contact":{"email":"e"}}"#;
-        assert_eq!(refusal::<RegisterOrganization>(missing), (ErrorCode::MissingField, "contact/name".into()));
+        assert_eq!(
+            refusal::<RegisterOrganization>(missing),
+            (ErrorCode::MissingField, "contact/name".into())
+        );
         let float = r#"{"asset":"a","amount":1.5,"destination":"d"}"#;
-        assert_eq!(refusal::<RequestTransfer>(float), (ErrorCode::InvalidField, "amount".into()));
+        assert_eq!(
+            refusal::<RequestTransfer>(float),
+            (ErrorCode::InvalidField, "amount".into())
+        );
     }
 
     #[test]
@@ -205,7 +258,12 @@ mod tests {
             whole.as_bytes(),
         ];
         for body in bodies {
-            assert_eq!(refusal::<CreateVault>(body).0, ErrorCode::InvalidJson, "{}", String::from_utf8_lossy(body));
+            assert_eq!(
+                refusal::<CreateVault>(body).0,
+                ErrorCode::InvalidJson,
+                "{}",
+                String::from_utf8_lossy(body)
+            );
         }
     }
 

@@ -54,7 +54,10 @@ const MAX_CALLERS: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 impl Limiter {
     /// Buckets of one quota, all full.
     pub fn new(quota: Quota) -> Self {
-        Self { quota, buckets: Mutex::new(LruCache::new(MAX_CALLERS)) }
+        Self {
+            quota,
+            buckets: Mutex::new(LruCache::new(MAX_CALLERS)),
+        }
     }
 
     /// The quota.
@@ -64,18 +67,29 @@ impl Limiter {
 
     /// Takes one request out of the caller's bucket, if it has one.
     pub fn take(&self, caller: Caller, now: Timestamp) -> Verdict {
-        let (now, step) = (now.as_micros(), 1_000_000 / i64::from(self.quota.per_second.max(1)));
+        let (now, step) = (
+            now.as_micros(),
+            1_000_000 / i64::from(self.quota.per_second.max(1)),
+        );
         let depth = step.saturating_mul(i64::from(self.quota.burst.max(1)));
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let full_at = buckets.get(&caller).copied().unwrap_or(now).max(now);
         let next = full_at.saturating_add(step);
         let excess = next.saturating_sub(now).saturating_sub(depth);
         if excess > 0 {
-            return Verdict { allowed: false, remaining: 0, reset_seconds: seconds(excess) };
+            return Verdict {
+                allowed: false,
+                remaining: 0,
+                reset_seconds: seconds(excess),
+            };
         }
         buckets.put(caller, next);
         let left = depth.saturating_sub(next.saturating_sub(now)) / step.max(1);
-        Verdict { allowed: true, remaining: u32::try_from(left).unwrap_or(0), reset_seconds: seconds(next - now) }
+        Verdict {
+            allowed: true,
+            remaining: u32::try_from(left).unwrap_or(0),
+            reset_seconds: seconds(next - now),
+        }
     }
 }
 
@@ -95,12 +109,18 @@ mod tests {
 
     #[test]
     fn bucket_should_give_its_burst_and_refill_at_its_rate() {
-        let limiter = Limiter::new(Quota { per_second: 10, burst: 3 });
+        let limiter = Limiter::new(Quota {
+            per_second: 10,
+            burst: 3,
+        });
         let remaining: Vec<_> = (0..3).map(|_| limiter.take(ANYONE, at(0)).remaining).collect();
         assert_eq!(remaining, [2, 1, 0]);
         let refused = limiter.take(ANYONE, at(0));
         assert!(!refused.allowed && refused.reset_seconds == 1);
-        assert!(!limiter.take(ANYONE, at(99)).allowed, "a refusal does not push the refill away");
+        assert!(
+            !limiter.take(ANYONE, at(99)).allowed,
+            "a refusal does not push the refill away"
+        );
         assert!(limiter.take(ANYONE, at(100)).allowed);
         assert!(!limiter.take(ANYONE, at(100)).allowed);
         assert_eq!(limiter.take(ANYONE, at(60_000)).remaining, 2);
@@ -108,17 +128,27 @@ mod tests {
 
     #[test]
     fn callers_should_not_share_a_bucket() {
-        let limiter = Limiter::new(Quota { per_second: 1, burst: 1 });
+        let limiter = Limiter::new(Quota {
+            per_second: 1,
+            burst: 1,
+        });
         let key = Caller::Credential(Uuid::from_u128(7));
         assert!(limiter.take(ANYONE, at(0)).allowed);
         assert!(limiter.take(key, at(0)).allowed);
         assert!(!limiter.take(key, at(0)).allowed);
-        assert!(limiter.take(Caller::Address(Some([127, 0, 0, 1].into())), at(0)).allowed);
+        assert!(
+            limiter
+                .take(Caller::Address(Some([127, 0, 0, 1].into())), at(0))
+                .allowed
+        );
     }
 
     #[test]
     fn clock_that_steps_back_should_not_panic_or_open_the_gate() {
-        let limiter = Limiter::new(Quota { per_second: 1, burst: 1 });
+        let limiter = Limiter::new(Quota {
+            per_second: 1,
+            burst: 1,
+        });
         assert!(limiter.take(ANYONE, at(10_000)).allowed);
         assert!(!limiter.take(ANYONE, at(0)).allowed);
     }

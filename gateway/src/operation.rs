@@ -112,11 +112,18 @@ pub struct Operation {
 impl Operation {
     /// The noun it belongs to: the part of the path behind the version.
     pub fn tag(&self) -> &'static str {
-        self.path.trim_start_matches("/v1/").trim_start_matches('/').split('/').next().unwrap_or("")
+        self.path
+            .trim_start_matches("/v1/")
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or("")
     }
 
     /// The names of the parameters in its path.
     pub fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
-        self.path.split('/').filter_map(|part| part.strip_prefix('{').and_then(|p| p.strip_suffix('}')))
+        self.path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{').and_then(|p| p.strip_suffix('}')))
     }
 }

@@ -52,36 +52,66 @@ pub const ALL: &[Operation] = &[
         answer: Some("Organization"),
         status: 201,
         summary: "Registers an organization; for keys of the platform organization.",
-        ..command("registerOrganization", "/v1/organizations", "organizations:write", "RegisterOrganization")
+        ..command(
+            "registerOrganization",
+            "/v1/organizations",
+            "organizations:write",
+            "RegisterOrganization",
+        )
     },
     Operation {
         query: LIST,
         summary: "Lists organizations: one's own, or all for keys of the platform organization.",
-        ..read("listOrganizations", "/v1/organizations", "vaults:read", "Page_Organization")
+        ..read(
+            "listOrganizations",
+            "/v1/organizations",
+            "vaults:read",
+            "Page_Organization",
+        )
     },
     Operation {
         query: &["atLeast"],
         summary: "Reads an organization.",
-        ..read("getOrganization", "/v1/organizations/{id}", "vaults:read", "Organization")
+        ..read(
+            "getOrganization",
+            "/v1/organizations/{id}",
+            "vaults:read",
+            "Organization",
+        )
     },
     Operation {
         verb: Patch,
         idempotency: NoKey,
         answer: Some("Organization"),
         summary: "Changes an organization's name or how its transfers are approved.",
-        ..command("changeOrganization", "/v1/organizations/{id}", "organizations:write", "ChangeOrganization")
+        ..command(
+            "changeOrganization",
+            "/v1/organizations/{id}",
+            "organizations:write",
+            "ChangeOrganization",
+        )
     },
     Operation {
         idempotency: NoKey,
         answer: Some("Organization"),
         summary: "Suspends an organization: it reads and changes nothing; for keys of the platform organization.",
-        ..command("suspendOrganization", "/v1/organizations/{id}/suspend", "organizations:write", "Reason")
+        ..command(
+            "suspendOrganization",
+            "/v1/organizations/{id}/suspend",
+            "organizations:write",
+            "Reason",
+        )
     },
     Operation {
         idempotency: NoKey,
         answer: Some("Organization"),
         summary: "Ends a suspension; for keys of the platform organization.",
-        ..command("reactivateOrganization", "/v1/organizations/{id}/reactivate", "organizations:write", "Reason")
+        ..command(
+            "reactivateOrganization",
+            "/v1/organizations/{id}/reactivate",
+            "organizations:write",
+            "Reason",
+        )
     },
     Operation {
         idempotency: NoKey,
@@ -174,7 +204,12 @@ pub const ALL: &[Operation] = &[
         answer: Some("Account"),
         status: 201,
         summary: "Adds an account to a vault; Prefer: wait holds until it is open.",
-        ..command("addAccount", "/v1/vaults/{id}/accounts", "accounts:write", "AddAccount")
+        ..command(
+            "addAccount",
+            "/v1/vaults/{id}/accounts",
+            "accounts:write",
+            "AddAccount",
+        )
     },
     Operation {
         query: &["atLeast"],
@@ -186,19 +221,34 @@ pub const ALL: &[Operation] = &[
         idempotency: NoKey,
         answer: Some("Account"),
         summary: "Gives an account a label.",
-        ..command("changeAccount", "/v1/accounts/{id}", "accounts:write", "ChangeAccount")
+        ..command(
+            "changeAccount",
+            "/v1/accounts/{id}",
+            "accounts:write",
+            "ChangeAccount",
+        )
     },
     Operation {
         idempotency: NoKey,
         answer: Some("Account"),
         summary: "Freezes an account: it sends nothing until it is unfrozen.",
-        ..command("freezeAccount", "/v1/accounts/{id}/freeze", "accounts:write", "Reason")
+        ..command(
+            "freezeAccount",
+            "/v1/accounts/{id}/freeze",
+            "accounts:write",
+            "Reason",
+        )
     },
     Operation {
         idempotency: NoKey,
         answer: Some("Account"),
         summary: "Unfreezes an account.",
-        ..command("unfreezeAccount", "/v1/accounts/{id}/unfreeze", "accounts:write", "Reason")
+        ..command(
+            "unfreezeAccount",
+            "/v1/accounts/{id}/unfreeze",
+            "accounts:write",
+            "Reason",
+        )
     },
     Operation {
         idempotency: Required,
@@ -206,12 +256,22 @@ pub const ALL: &[Operation] = &[
         status: 202,
         query: &["dryRun"],
         summary: "Requests a transfer; with dryRun it only says what would happen.",
-        ..command("requestTransfer", "/v1/transfers", "transfers:write", "RequestTransfer")
+        ..command(
+            "requestTransfer",
+            "/v1/transfers",
+            "transfers:write",
+            "RequestTransfer",
+        )
     },
     Operation {
         query: &["limit", "cursor", "atLeast", "status", "vaultId"],
         summary: "Lists transfers, newest first.",
-        ..read("listTransfers", "/v1/transfers", "transfers:read", "Page_Transfer")
+        ..read(
+            "listTransfers",
+            "/v1/transfers",
+            "transfers:read",
+            "Page_Transfer",
+        )
     },
     Operation {
         query: &["atLeast"],
@@ -223,21 +283,36 @@ pub const ALL: &[Operation] = &[
         if_match: true,
         answer: Some("Transfer"),
         summary: "Approves a transfer as it was read.",
-        ..command("approveTransfer", "/v1/transfers/{id}/approve", "transfers:approve", "Reason")
+        ..command(
+            "approveTransfer",
+            "/v1/transfers/{id}/approve",
+            "transfers:approve",
+            "Reason",
+        )
     },
     Operation {
         idempotency: NoKey,
         if_match: true,
         answer: Some("Transfer"),
         summary: "Denies a transfer as it was read, which ends it.",
-        ..command("denyTransfer", "/v1/transfers/{id}/deny", "transfers:approve", "Reason")
+        ..command(
+            "denyTransfer",
+            "/v1/transfers/{id}/deny",
+            "transfers:approve",
+            "Reason",
+        )
     },
     Operation {
         idempotency: NoKey,
         if_match: true,
         answer: Some("Transfer"),
         summary: "Withdraws a transfer as it was read, before an execution carries it.",
-        ..command("cancelTransfer", "/v1/transfers/{id}/cancel", "transfers:write", "Reason")
+        ..command(
+            "cancelTransfer",
+            "/v1/transfers/{id}/cancel",
+            "transfers:write",
+            "Reason",
+        )
     },
     Operation {
         room: Room::Commands,
@@ -264,7 +339,12 @@ pub const ALL: &[Operation] = &[
         answer: Some("FaucetPayment"),
         status: 202,
         summary: "Asks the faucet of a sandbox chain for money that is worth nothing.",
-        ..command("askFaucet", "/v1/sandbox/{slug}/faucet", "sandbox:faucet", "FaucetRequest")
+        ..command(
+            "askFaucet",
+            "/v1/sandbox/{slug}/faucet",
+            "sandbox:faucet",
+            "FaucetRequest",
+        )
     },
 ];
 
@@ -288,8 +368,14 @@ mod tests {
         for operation in ALL {
             let id = operation.id;
             assert!(ids.insert(id), "{id} twice");
-            assert!(routes.insert((operation.path, operation.verb)), "{id}: its route is taken");
-            assert!(operation.path.starts_with("/v1/") && !operation.summary.is_empty(), "{id}");
+            assert!(
+                routes.insert((operation.path, operation.verb)),
+                "{id}: its route is taken"
+            );
+            assert!(
+                operation.path.starts_with("/v1/") && !operation.summary.is_empty(),
+                "{id}"
+            );
             if let Access::Scope(scope) = operation.access {
                 assert!(scope::exists(scope), "{id}: no scope {scope}");
             }
@@ -299,14 +385,22 @@ mod tests {
     #[test]
     fn whatever_moves_money_or_decides_on_it_should_be_guarded() {
         for operation in ALL.iter().filter(|o| o.effect == Commands) {
-            assert!(matches!(operation.access, Access::Scope(_)), "{} commands without a scope", operation.id);
+            assert!(
+                matches!(operation.access, Access::Scope(_)),
+                "{} commands without a scope",
+                operation.id
+            );
         }
         assert_eq!(find("requestTransfer").map(|o| o.idempotency), Some(Required));
         for id in ["approveTransfer", "denyTransfer", "cancelTransfer"] {
             assert!(find(id).is_some_and(|o| o.if_match), "{id}");
         }
         let public: Vec<_> = ALL.iter().filter(|o| o.access == Public).map(|o| o.id).collect();
-        assert_eq!(public, ["openSession"], "a public operation is a decision, not an accident");
+        assert_eq!(
+            public,
+            ["openSession"],
+            "a public operation is a decision, not an accident"
+        );
     }
 
     #[test]

@@ -33,7 +33,9 @@ impl Expected {
 
 /// Reads `If-Match`; `None` when there is none. Refuses several tags, weak tags and other texts.
 pub fn if_match(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let Some(value) = headers.get(header::IF_MATCH) else {
+        return Ok(None);
+    };
     let text = value.to_str().unwrap_or("").trim();
     if text == "*" {
         return Ok(Some(Expected::Any));
@@ -49,7 +51,12 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
 /// Reads `If-Match` where an operation insists on one.
 pub fn required_if_match(headers: &HeaderMap) -> Result<Expected, ApiError> {
     if_match(headers)?.ok_or_else(|| {
-        ApiError::field(ErrorCode::PreconditionRequired, In::Request, "If-Match", "If-Match is missing")
+        ApiError::field(
+            ErrorCode::PreconditionRequired,
+            In::Request,
+            "If-Match",
+            "If-Match is missing",
+        )
     })
 }
 
@@ -69,15 +76,27 @@ pub fn tagged<T: Serialize>(headers: &HeaderMap, tag: Tag, body: &T) -> Result<R
         Tag::Version(version) => format!("\"{version}\""),
         Tag::Whole(version) => format!("\"{version}.{}\"", hex::encode(&Sha256::digest(&bytes)[..6])),
     };
-    let seen = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());
-    let known = seen.flat_map(|v| v.split(',')).any(|t| t.trim().trim_start_matches("W/") == tag);
+    let seen = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|v| v.to_str().ok());
+    let known = seen
+        .flat_map(|v| v.split(','))
+        .any(|t| t.trim().trim_start_matches("W/") == tag);
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
+        (
+            [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+            bytes,
+        )
+            .into_response()
     };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
@@ -99,10 +118,17 @@ mod tests {
         assert_eq!(read("\"3.00ff00ff00ff\"").ok(), Some(Some(Expected::Version(3))));
         assert_eq!(read("*").ok(), Some(Some(Expected::Any)));
         for bad in ["3", "W/\"3\"", "\"3\", \"4\"", "\"\"", "\"x\"", ""] {
-            assert_eq!(read(bad).map_err(|e| e.code()), Err(ErrorCode::InvalidField), "{bad}");
+            assert_eq!(
+                read(bad).map_err(|e| e.code()),
+                Err(ErrorCode::InvalidField),
+                "{bad}"
+            );
         }
         assert_eq!(if_match(&HeaderMap::new()).ok(), Some(None));
-        assert_eq!(required_if_match(&HeaderMap::new()).map_err(|e| e.code()), Err(ErrorCode::PreconditionRequired));
+        assert_eq!(
+            required_if_match(&HeaderMap::new()).map_err(|e| e.code()),
+            Err(ErrorCode::PreconditionRequired)
+        );
     }
 
     #[test]
@@ -111,9 +137,22 @@ mod tests {
         let first = tagged(&HeaderMap::new(), Tag::Whole(3), &"a").expect("json");
         let again = tagged(&with(header::IF_NONE_MATCH, &tag_of(&first)), Tag::Whole(3), &"a").expect("json");
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-        let changed = tagged(&with(header::IF_NONE_MATCH, &tag_of(&first)), Tag::Whole(3), &"b").expect("json");
-        assert_eq!(changed.status(), StatusCode::OK, "the same version with other executions is another answer");
-        let plain = tagged(&with(header::IF_NONE_MATCH, "\"1\", W/\"2\""), Tag::Version(2), &"c").expect("json");
-        assert_eq!((plain.status(), tag_of(&plain).as_str()), (StatusCode::NOT_MODIFIED, "\"2\""));
+        let changed =
+            tagged(&with(header::IF_NONE_MATCH, &tag_of(&first)), Tag::Whole(3), &"b").expect("json");
+        assert_eq!(
+            changed.status(),
+            StatusCode::OK,
+            "the same version with other executions is another answer"
+        );
+        let plain = tagged(
+            &with(header::IF_NONE_MATCH, "\"1\", W/\"2\""),
+            Tag::Version(2),
+            &"c",
+        )
+        .expect("json");
+        assert_eq!(
+            (plain.status(), tag_of(&plain).as_str()),
+            (StatusCode::NOT_MODIFIED, "\"2\"")
+        );
     }
 }

@@ -38,7 +38,10 @@ pub fn response(error: &ApiError, request: &RequestInfo) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if error.code() == ErrorCode::Unauthenticated {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"vaultstream\""));
+        headers.insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"vaultstream\""),
+        );
     }
     for (name, value) in error.headers() {
         headers.insert(name.clone(), value.clone());

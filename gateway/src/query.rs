@@ -25,16 +25,27 @@ impl Params {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let refused = |code, detail: &str| ApiError::field(code, In::Request, name, detail);
             let (Some(name), Some(value)) = (decode(name), decode(value)) else {
-                return Err(refused(ErrorCode::InvalidField, "the query parameter is not valid percent-encoded UTF-8"));
+                return Err(refused(
+                    ErrorCode::InvalidField,
+                    "the query parameter is not valid percent-encoded UTF-8",
+                ));
             };
             if !operation.query.contains(&name.as_str()) {
                 let known = operation.query.join(", ");
                 let known = if known.is_empty() { "none" } else { &known };
                 let detail = format!("no such query parameter; this operation takes: {known}");
-                return Err(ApiError::field(ErrorCode::UnknownField, In::Request, &name, detail));
+                return Err(ApiError::field(
+                    ErrorCode::UnknownField,
+                    In::Request,
+                    &name,
+                    detail,
+                ));
             }
             if params.insert(name, value).is_some() {
-                return Err(refused(ErrorCode::InvalidField, "the query parameter is given twice"));
+                return Err(refused(
+                    ErrorCode::InvalidField,
+                    "the query parameter is given twice",
+                ));
             }
         }
         Ok(Self(params))
@@ -51,7 +62,8 @@ impl Params {
         T::Err: std::fmt::Display,
     {
         let read = |text: &str| {
-            let refused = |e: T::Err| ApiError::field(ErrorCode::InvalidField, In::Request, name, e.to_string());
+            let refused =
+                |e: T::Err| ApiError::field(ErrorCode::InvalidField, In::Request, name, e.to_string());
             text.parse().map_err(refused)
         };
         self.get(name).map(read).transpose()
@@ -62,7 +74,12 @@ impl Params {
         match self.0.get(name).map(String::as_str) {
             None | Some("false") => Ok(false),
             Some("" | "true") => Ok(true),
-            Some(_) => Err(ApiError::field(ErrorCode::InvalidField, In::Request, name, "use true or false")),
+            Some(_) => Err(ApiError::field(
+                ErrorCode::InvalidField,
+                In::Request,
+                name,
+                "use true or false",
+            )),
         }
     }
 
@@ -73,7 +90,12 @@ impl Params {
             return Ok(limit);
         }
         let detail = format!("a page has 1 to {MAX_LIMIT} items");
-        Err(ApiError::field(ErrorCode::InvalidField, In::Request, "limit", detail))
+        Err(ApiError::field(
+            ErrorCode::InvalidField,
+            In::Request,
+            "limit",
+            detail,
+        ))
     }
 }
 
@@ -107,11 +129,24 @@ mod tests {
     #[test]
     fn parameters_should_be_known_single_and_decoded() {
         let params = read("name=Cold+st%C3%A9&limit=7&cursor=").expect("valid");
-        assert_eq!((params.get("name"), params.get("cursor")), (Some("Cold sté"), None));
+        assert_eq!(
+            (params.get("name"), params.get("cursor")),
+            (Some("Cold sté"), None)
+        );
         assert_eq!(params.limit().ok(), Some(7));
-        let code = |query: &str| read(query).map(|_| ()).map_err(|e| (e.code(), e.fields()[0].field.clone()));
-        assert_eq!(code("colour=red"), Err((ErrorCode::UnknownField, "colour".into())));
-        assert_eq!(code("limit=1&limit=2"), Err((ErrorCode::InvalidField, "limit".into())));
+        let code = |query: &str| {
+            read(query)
+                .map(|_| ())
+                .map_err(|e| (e.code(), e.fields()[0].field.clone()))
+        };
+        assert_eq!(
+            code("colour=red"),
+            Err((ErrorCode::UnknownField, "colour".into()))
+        );
+        assert_eq!(
+            code("limit=1&limit=2"),
+            Err((ErrorCode::InvalidField, "limit".into()))
+        );
         assert_eq!(code("name=%f"), Err((ErrorCode::InvalidField, "name".into())));
         assert_eq!(code("name=%ff"), Err((ErrorCode::InvalidField, "name".into())));
     }
@@ -122,7 +157,14 @@ mod tests {
             assert!(read(bad).expect("known").limit().is_err(), "{bad}");
         }
         assert_eq!(Params::default().limit().ok(), Some(50));
-        let flag = |value: &str| Params(BTreeMap::from([("dryRun".into(), value.into())])).flag("dryRun").ok();
-        assert_eq!((flag("true"), flag(""), flag("false"), flag("maybe")), (Some(true), Some(true), Some(false), None));
+        let flag = |value: &str| {
+            Params(BTreeMap::from([("dryRun".into(), value.into())]))
+                .flag("dryRun")
+                .ok()
+        };
+        assert_eq!(
+            (flag("true"), flag(""), flag("false"), flag("maybe")),
+            (Some(true), Some(true), Some(false), None)
+        );
     }
 }

@@ -35,5 +35,7 @@ pub async fn owned(
     organization: OrganizationId,
 ) -> Result<Known, ApiError> {
     let known = directory::read(log, stream.into()).await?;
-    known.filter(|k| k.organization == organization).ok_or_else(not_found)
+    known
+        .filter(|k| k.organization == organization)
+        .ok_or_else(not_found)
 }

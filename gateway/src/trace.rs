@@ -9,11 +9,19 @@ use uuid::Uuid;
 pub fn is_valid(text: &str) -> bool {
     let hex = |part: &str, length: usize| {
         part.len() == length
-            && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
             && (length == 2 || part.bytes().any(|b| b != b'0'))
     };
     let mut parts = text.split('-');
-    let fields = [parts.next(), parts.next(), parts.next(), parts.next(), parts.next()];
+    let fields = [
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+    ];
     matches!(fields, [Some("00"), Some(trace), Some(span), Some(flags), None]
         if hex(trace, 32) && hex(span, 16) && hex(flags, 2))
 }
@@ -53,7 +61,13 @@ mod tests {
     #[test]
     fn malformed_trace_should_be_replaced() {
         let zero = format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32));
-        for bad in ["", "00", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "x\u{e9}", zero.as_str()] {
+        for bad in [
+            "",
+            "00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "x\u{e9}",
+            zero.as_str(),
+        ] {
             assert!(!is_valid(bad), "{bad}");
             assert!(is_valid(&continued(Some(bad), id::random(1, 7))));
         }

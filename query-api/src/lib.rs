@@ -12,6 +12,7 @@ pub mod http;
 pub mod hub;
 pub mod limits;
 pub mod refusal;
+pub mod rest;
 pub mod router;
 pub mod schema;
 pub mod services;

@@ -13,16 +13,21 @@ pub(super) fn document(markdown: &str) -> String {
     while let Some(line) = lines.next() {
         if line.starts_with("```") {
             let code: Vec<_> = lines.by_ref().take_while(|l| !l.starts_with("```")).collect();
-            put(&mut body, format_args!("<pre><code>{}</code></pre>\n", escape(&code.join("\n"))));
+            put(
+                &mut body,
+                format_args!("<pre><code>{}</code></pre>\n", escape(&code.join("\n"))),
+            );
         } else if line.starts_with('|') {
             body.push_str("<table>\n");
             let mut rows = vec![line];
             while let Some(row) = lines.next_if(|l| l.starts_with('|')) {
                 rows.push(row);
             }
-            rows.iter().filter(|r| !r.contains("---") && r.contains(|c: char| c.is_alphanumeric())).for_each(|r| {
-                put(&mut body, format_args!("<tr>{}</tr>\n", cells(r)));
-            });
+            rows.iter()
+                .filter(|r| !r.contains("---") && r.contains(|c: char| c.is_alphanumeric()))
+                .for_each(|r| {
+                    put(&mut body, format_args!("<tr>{}</tr>\n", cells(r)));
+                });
             body.push_str("</table>\n");
         } else if let Some(heading) = line.strip_prefix("## ") {
             put(&mut body, format_args!("<h2>{}</h2>\n", inline(heading)));
@@ -47,7 +52,9 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 fn cells(row: &str) -> String {
     let cells = row.trim_matches('|').split('|');
-    cells.map(|cell| format!("<td>{}</td>", inline(cell.trim()))).collect()
+    cells
+        .map(|cell| format!("<td>{}</td>", inline(cell.trim())))
+        .collect()
 }
 
 fn inline(text: &str) -> String {
@@ -66,18 +73,29 @@ fn alternate(text: &str, mark: &str, tag: &str) -> String {
 
 /// `[text](target.md)` as a link within the pages.
 fn link(text: &str) -> String {
-    let Some((before, rest)) = text.split_once('[') else { return text.to_owned() };
-    match rest.split_once("](").and_then(|(name, rest)| Some((name, rest.split_once(')')?))) {
+    let Some((before, rest)) = text.split_once('[') else {
+        return text.to_owned();
+    };
+    match rest
+        .split_once("](")
+        .and_then(|(name, rest)| Some((name, rest.split_once(')')?)))
+    {
         Some((name, (target, after))) => {
             let target = target.trim_end_matches(".md");
-            format!("{before}<a href=\"/docs/errors/{target}\">{name}</a>{}", link(after))
+            format!(
+                "{before}<a href=\"/docs/errors/{target}\">{name}</a>{}",
+                link(after)
+            )
         }
         None => text.to_owned(),
     }
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -86,9 +104,13 @@ mod tests {
 
     #[test]
     fn markup_should_become_html_and_text_should_stay_text() {
-        let page = document("# a <b>\n\nuse `x & y` **now**, see [c](c.md)\n\n| | |\n| --- | --- |\n| k | v |\n\n```\n<i>\n```\n");
+        let page = document(
+            "# a <b>\n\nuse `x & y` **now**, see [c](c.md)\n\n| | |\n| --- | --- |\n| k | v |\n\n```\n<i>\n```\n",
+        );
         assert!(page.contains("<h1>a &lt;b&gt;</h1>"));
-        assert!(page.contains("use <code>x &amp; y</code> <strong>now</strong>, see <a href=\"/docs/errors/c\">c</a>"));
+        assert!(page.contains(
+            "use <code>x &amp; y</code> <strong>now</strong>, see <a href=\"/docs/errors/c\">c</a>"
+        ));
         assert!(page.contains("<table>\n<tr><td>k</td><td>v</td></tr>\n</table>"));
         assert!(page.contains("<pre><code>&lt;i&gt;</code></pre>"));
     }

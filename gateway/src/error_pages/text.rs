@@ -2,55 +2,187 @@
 
 /// Code → page, in the order of the table of codes.
 pub(super) const PAGES: &[(&str, &str)] = &[
-    ("invalid-json", include_str!("../../../docs/errors/invalid-json.md")),
-    ("invalid-field", include_str!("../../../docs/errors/invalid-field.md")),
-    ("unknown-field", include_str!("../../../docs/errors/unknown-field.md")),
-    ("missing-field", include_str!("../../../docs/errors/missing-field.md")),
-    ("body-too-large", include_str!("../../../docs/errors/body-too-large.md")),
-    ("unsupported-media-type", include_str!("../../../docs/errors/unsupported-media-type.md")),
-    ("method-not-allowed", include_str!("../../../docs/errors/method-not-allowed.md")),
-    ("idempotency-key-required", include_str!("../../../docs/errors/idempotency-key-required.md")),
-    ("idempotency-key-invalid", include_str!("../../../docs/errors/idempotency-key-invalid.md")),
-    ("idempotency-key-reused", include_str!("../../../docs/errors/idempotency-key-reused.md")),
-    ("precondition-required", include_str!("../../../docs/errors/precondition-required.md")),
-    ("precondition-failed", include_str!("../../../docs/errors/precondition-failed.md")),
-    ("unauthenticated", include_str!("../../../docs/errors/unauthenticated.md")),
-    ("scope-missing", include_str!("../../../docs/errors/scope-missing.md")),
-    ("host-not-allowed", include_str!("../../../docs/errors/host-not-allowed.md")),
-    ("origin-not-allowed", include_str!("../../../docs/errors/origin-not-allowed.md")),
-    ("csrf-header-missing", include_str!("../../../docs/errors/csrf-header-missing.md")),
+    (
+        "invalid-json",
+        include_str!("../../../docs/errors/invalid-json.md"),
+    ),
+    (
+        "invalid-field",
+        include_str!("../../../docs/errors/invalid-field.md"),
+    ),
+    (
+        "unknown-field",
+        include_str!("../../../docs/errors/unknown-field.md"),
+    ),
+    (
+        "missing-field",
+        include_str!("../../../docs/errors/missing-field.md"),
+    ),
+    (
+        "body-too-large",
+        include_str!("../../../docs/errors/body-too-large.md"),
+    ),
+    (
+        "unsupported-media-type",
+        include_str!("../../../docs/errors/unsupported-media-type.md"),
+    ),
+    (
+        "method-not-allowed",
+        include_str!("../../../docs/errors/method-not-allowed.md"),
+    ),
+    (
+        "idempotency-key-required",
+        include_str!("../../../docs/errors/idempotency-key-required.md"),
+    ),
+    (
+        "idempotency-key-invalid",
+        include_str!("../../../docs/errors/idempotency-key-invalid.md"),
+    ),
+    (
+        "idempotency-key-reused",
+        include_str!("../../../docs/errors/idempotency-key-reused.md"),
+    ),
+    (
+        "precondition-required",
+        include_str!("../../../docs/errors/precondition-required.md"),
+    ),
+    (
+        "precondition-failed",
+        include_str!("../../../docs/errors/precondition-failed.md"),
+    ),
+    (
+        "unauthenticated",
+        include_str!("../../../docs/errors/unauthenticated.md"),
+    ),
+    (
+        "scope-missing",
+        include_str!("../../../docs/errors/scope-missing.md"),
+    ),
+    (
+        "host-not-allowed",
+        include_str!("../../../docs/errors/host-not-allowed.md"),
+    ),
+    (
+        "origin-not-allowed",
+        include_str!("../../../docs/errors/origin-not-allowed.md"),
+    ),
+    (
+        "csrf-header-missing",
+        include_str!("../../../docs/errors/csrf-header-missing.md"),
+    ),
     ("not-found", include_str!("../../../docs/errors/not-found.md")),
-    ("unknown-chain", include_str!("../../../docs/errors/unknown-chain.md")),
-    ("unknown-asset", include_str!("../../../docs/errors/unknown-asset.md")),
-    ("no-account-on-chain", include_str!("../../../docs/errors/no-account-on-chain.md")),
-    ("account-ambiguous", include_str!("../../../docs/errors/account-ambiguous.md")),
-    ("invalid-address", include_str!("../../../docs/errors/invalid-address.md")),
-    ("invalid-checksum", include_str!("../../../docs/errors/invalid-checksum.md")),
-    ("invalid-amount", include_str!("../../../docs/errors/invalid-amount.md")),
-    ("insufficient-funds", include_str!("../../../docs/errors/insufficient-funds.md")),
-    ("fee-cap-exceeded", include_str!("../../../docs/errors/fee-cap-exceeded.md")),
-    ("account-not-open", include_str!("../../../docs/errors/account-not-open.md")),
-    ("organization-not-active", include_str!("../../../docs/errors/organization-not-active.md")),
-    ("vault-not-active", include_str!("../../../docs/errors/vault-not-active.md")),
-    ("state-conflict", include_str!("../../../docs/errors/state-conflict.md")),
-    ("limit-reached", include_str!("../../../docs/errors/limit-reached.md")),
-    ("already-exists", include_str!("../../../docs/errors/already-exists.md")),
+    (
+        "unknown-chain",
+        include_str!("../../../docs/errors/unknown-chain.md"),
+    ),
+    (
+        "unknown-asset",
+        include_str!("../../../docs/errors/unknown-asset.md"),
+    ),
+    (
+        "no-account-on-chain",
+        include_str!("../../../docs/errors/no-account-on-chain.md"),
+    ),
+    (
+        "account-ambiguous",
+        include_str!("../../../docs/errors/account-ambiguous.md"),
+    ),
+    (
+        "invalid-address",
+        include_str!("../../../docs/errors/invalid-address.md"),
+    ),
+    (
+        "invalid-checksum",
+        include_str!("../../../docs/errors/invalid-checksum.md"),
+    ),
+    (
+        "invalid-amount",
+        include_str!("../../../docs/errors/invalid-amount.md"),
+    ),
+    (
+        "insufficient-funds",
+        include_str!("../../../docs/errors/insufficient-funds.md"),
+    ),
+    (
+        "fee-cap-exceeded",
+        include_str!("../../../docs/errors/fee-cap-exceeded.md"),
+    ),
+    (
+        "account-not-open",
+        include_str!("../../../docs/errors/account-not-open.md"),
+    ),
+    (
+        "organization-not-active",
+        include_str!("../../../docs/errors/organization-not-active.md"),
+    ),
+    (
+        "vault-not-active",
+        include_str!("../../../docs/errors/vault-not-active.md"),
+    ),
+    (
+        "state-conflict",
+        include_str!("../../../docs/errors/state-conflict.md"),
+    ),
+    (
+        "limit-reached",
+        include_str!("../../../docs/errors/limit-reached.md"),
+    ),
+    (
+        "already-exists",
+        include_str!("../../../docs/errors/already-exists.md"),
+    ),
     ("contention", include_str!("../../../docs/errors/contention.md")),
-    ("reverted-on-chain", include_str!("../../../docs/errors/reverted-on-chain.md")),
-    ("rejected-by-network", include_str!("../../../docs/errors/rejected-by-network.md")),
+    (
+        "reverted-on-chain",
+        include_str!("../../../docs/errors/reverted-on-chain.md"),
+    ),
+    (
+        "rejected-by-network",
+        include_str!("../../../docs/errors/rejected-by-network.md"),
+    ),
     ("slot-taken", include_str!("../../../docs/errors/slot-taken.md")),
-    ("cursor-invalid", include_str!("../../../docs/errors/cursor-invalid.md")),
-    ("token-invalid", include_str!("../../../docs/errors/token-invalid.md")),
-    ("query-invalid", include_str!("../../../docs/errors/query-invalid.md")),
-    ("query-too-complex", include_str!("../../../docs/errors/query-too-complex.md")),
-    ("rate-limited", include_str!("../../../docs/errors/rate-limited.md")),
-    ("faucet-limit", include_str!("../../../docs/errors/faucet-limit.md")),
-    ("read-model-behind", include_str!("../../../docs/errors/read-model-behind.md")),
+    (
+        "cursor-invalid",
+        include_str!("../../../docs/errors/cursor-invalid.md"),
+    ),
+    (
+        "token-invalid",
+        include_str!("../../../docs/errors/token-invalid.md"),
+    ),
+    (
+        "query-invalid",
+        include_str!("../../../docs/errors/query-invalid.md"),
+    ),
+    (
+        "query-too-complex",
+        include_str!("../../../docs/errors/query-too-complex.md"),
+    ),
+    (
+        "rate-limited",
+        include_str!("../../../docs/errors/rate-limited.md"),
+    ),
+    (
+        "faucet-limit",
+        include_str!("../../../docs/errors/faucet-limit.md"),
+    ),
+    (
+        "read-model-behind",
+        include_str!("../../../docs/errors/read-model-behind.md"),
+    ),
     ("overloaded", include_str!("../../../docs/errors/overloaded.md")),
     ("timeout", include_str!("../../../docs/errors/timeout.md")),
     ("clock-skew", include_str!("../../../docs/errors/clock-skew.md")),
-    ("chain-unavailable", include_str!("../../../docs/errors/chain-unavailable.md")),
-    ("storage-unavailable", include_str!("../../../docs/errors/storage-unavailable.md")),
-    ("event-unreadable", include_str!("../../../docs/errors/event-unreadable.md")),
+    (
+        "chain-unavailable",
+        include_str!("../../../docs/errors/chain-unavailable.md"),
+    ),
+    (
+        "storage-unavailable",
+        include_str!("../../../docs/errors/storage-unavailable.md"),
+    ),
+    (
+        "event-unreadable",
+        include_str!("../../../docs/errors/event-unreadable.md"),
+    ),
     ("internal", include_str!("../../../docs/errors/internal.md")),
 ];

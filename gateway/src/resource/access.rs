@@ -11,7 +11,9 @@ use crate::error::ApiError;
 
 /// An organization.
 pub fn organization(known: &Known) -> Result<Organization, ApiError> {
-    let State::Organization(state) = &known.state else { return Err(not_found()) };
+    let State::Organization(state) = &known.state else {
+        return Err(not_found());
+    };
     Ok(Organization {
         id: OrganizationId::from_uuid(known.stream.id),
         name: state.name.clone(),
@@ -25,7 +27,9 @@ pub fn organization(known: &Known) -> Result<Organization, ApiError> {
 
 /// An API key, without its secret.
 pub fn api_key(known: &Known, now: Timestamp) -> Result<ApiKey, ApiError> {
-    let State::ApiKey(state) = &known.state else { return Err(not_found()) };
+    let State::ApiKey(state) = &known.state else {
+        return Err(not_found());
+    };
     let issued = state.issued.as_ref().ok_or_else(not_found)?;
     let status = match (state.revoked, state.is_usable(now)) {
         (true, _) => ApiKeyStatus::Revoked,
@@ -48,7 +52,9 @@ pub fn api_key(known: &Known, now: Timestamp) -> Result<ApiKey, ApiError> {
 
 /// A session.
 pub fn session(known: &Known, now: Timestamp) -> Result<Session, ApiError> {
-    let State::Session(state) = &known.state else { return Err(not_found()) };
+    let State::Session(state) = &known.state else {
+        return Err(not_found());
+    };
     let (key_id, scopes, expires_at) = match (&state.opened, &state.offer) {
         (Some(opened), _) => (opened.key, &opened.scopes, opened.expires_at),
         (None, Some(offer)) => (offer.key, &offer.scopes, offer.expires_at),

@@ -38,7 +38,9 @@ pub async fn transfer(
         return Err(not_found());
     }
     let events = sources.log.read_stream(id.into(), 0, MAX_READ).await?;
-    let (Some(first), Some(last)) = (events.first(), events.last()) else { return Err(not_found()) };
+    let (Some(first), Some(last)) = (events.first(), events.last()) else {
+        return Err(not_found());
+    };
     if first.envelope.organization != organization {
         return Err(not_found());
     }
@@ -69,7 +71,9 @@ pub async fn transfer(
         destination: request.destination.clone(),
         external_id: request.external_id.clone(),
         memo,
-        fee_max: request.fee_max.and_then(|fee| sources.catalogue.native_amount(&request.asset.chain(), fee)),
+        fee_max: request
+            .fee_max
+            .and_then(|fee| sources.catalogue.native_amount(&request.asset.chain(), fee)),
         approvals_needed: story.screened.then_some(story.state.approvals_needed),
         approvals: story.approvals,
         failure: story.failure,
@@ -86,9 +90,13 @@ pub async fn transfer(
 pub fn execution(sources: TransferSources<'_>, id: ExecutionId, state: &ExecutionState) -> Execution {
     let chain = state.queued.as_ref().map(|q| &q.chain);
     let inclusion = state.inclusion.as_ref();
-    let tip = chain.and_then(|chain| sources.heads.head(chain)).map(|head| head.tip.at.height);
+    let tip = chain
+        .and_then(|chain| sources.heads.head(chain))
+        .map(|head| head.tip.at.height);
     let depth = |height: u64| tip.and_then(|tip| tip.checked_sub(height)).map(|deep| deep + 1);
-    let txid = inclusion.map(|i| &i.txid).or_else(|| state.attempts.last().map(|a| &a.transaction.txid));
+    let txid = inclusion
+        .map(|i| &i.txid)
+        .or_else(|| state.attempts.last().map(|a| &a.transaction.txid));
     Execution {
         id,
         status: state.status.unwrap_or(ExecutionStatus::Queued),
@@ -128,20 +136,30 @@ impl Story {
             TransferEvent::Screened(_) => self.screened = true,
             TransferEvent::Approved(_) => self.approvals.push(Approver {
                 actor: stored.envelope.actor.clone(),
-                at: stored.envelope.occurred_at,
+                at: Some(stored.envelope.occurred_at),
             }),
             TransferEvent::Denied(e) => self.fail(None, &e.reason),
             TransferEvent::Cancelled(e) => self.fail(None, &e.reason),
-            TransferEvent::Expired(e) => self.fail(None, &format!("nobody approved it before {}", e.deadline)),
+            TransferEvent::Expired(e) => {
+                self.fail(None, &format!("nobody approved it before {}", e.deadline))
+            }
             TransferEvent::Failed(e) => self.fail(ErrorCode::parse(&e.code), &e.detail),
             TransferEvent::Reversed(e) => {
-                self.fail(None, &format!("its chain undid transaction {} in block {}", e.txid, e.block.hash));
+                self.fail(
+                    None,
+                    &format!("its chain undid transaction {} in block {}", e.txid, e.block.hash),
+                );
             }
-            TransferEvent::Requested(_) | TransferEvent::ExecutionStarted(_) | TransferEvent::Completed(_) => {}
+            TransferEvent::Requested(_)
+            | TransferEvent::ExecutionStarted(_)
+            | TransferEvent::Completed(_) => {}
         }
     }
 
     fn fail(&mut self, code: Option<ErrorCode>, detail: &str) {
-        self.failure = Some(Failure { code, detail: detail.to_owned() });
+        self.failure = Some(Failure {
+            code,
+            detail: detail.to_owned(),
+        });
     }
 }

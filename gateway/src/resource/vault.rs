@@ -15,11 +15,15 @@ use crate::error::ApiError;
 
 /// A vault with its accounts as they stand.
 pub async fn vault(log: &dyn EventLog, known: &Known) -> Result<Vault, ApiError> {
-    let State::Vault(state) = &known.state else { return Err(not_found()) };
-    let tier = Event::read(&known.first)?.into_iter().find_map(|event| match event {
-        Event::Vault(VaultEvent::Created(created)) => Some(created.tier),
-        _ => None,
-    });
+    let State::Vault(state) = &known.state else {
+        return Err(not_found());
+    };
+    let tier = Event::read(&known.first)?
+        .into_iter()
+        .find_map(|event| match event {
+            Event::Vault(VaultEvent::Created(created)) => Some(created.tier),
+            _ => None,
+        });
     let mut accounts = Vec::with_capacity(state.accounts.len());
     for (id, chain) in &state.accounts {
         let loaded = load_state(log, (*id).into()).await?;
@@ -53,7 +57,9 @@ pub fn vault_account(id: AccountId, chain: &ChainId, state: &AccountState) -> Va
 
 /// An account with its balances.
 pub fn account(known: &Known, catalogue: &Catalogue) -> Result<Account, ApiError> {
-    let State::Account(state) = &known.state else { return Err(not_found()) };
+    let State::Account(state) = &known.state else {
+        return Err(not_found());
+    };
     let balances = state.balances.iter().map(|(asset, balance)| Balance {
         amount: catalogue.amount(asset, balance.minor),
         block: balance.block.clone(),

@@ -1,0 +1,92 @@
+//! The REST reads: single resources folded from their own streams, always as fresh as the log, and lists from the views.
+//!
+//! The tenant is part of the key of every read. `atLeast` makes a list wait for the views it touches, at most two
+//! seconds; a single resource needs no waiting. A cursor is sealed for its tenant, list and filters, and opens no other.
+
+mod fresh;
+mod lists;
+mod rows;
+mod single;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use vaultstream_domain::ports::Keyring;
+use vaultstream_event_schemas::chain::ChainHead;
+use vaultstream_event_schemas::{ChainId, OrganizationId};
+use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
+use vaultstream_gateway::operation::Room;
+use vaultstream_gateway::resource::TransferSources;
+use vaultstream_gateway::{Door, Routes};
+
+use crate::services::Services;
+
+/// What the REST reads are made of, beside what GraphQL is made of.
+#[derive(Clone)]
+pub struct RestParts {
+    /// What is read.
+    pub services: Services,
+    /// Opens memos.
+    pub keyring: Arc<dyn Keyring>,
+    /// The organization that owns the platform; its keys see all organizations.
+    pub platform: OrganizationId,
+}
+
+struct Site {
+    services: Services,
+    keyring: Arc<dyn Keyring>,
+    platform: OrganizationId,
+    catalogue: Catalogue,
+}
+
+impl ChainHeads for Site {
+    fn head(&self, chain: &ChainId) -> Option<ChainHead> {
+        self.services.head(chain).map(|seen| seen.head)
+    }
+}
+
+impl Site {
+    fn transfer_sources(&self) -> TransferSources<'_> {
+        TransferSources {
+            log: &*self.services.log,
+            keyring: &*self.keyring,
+            catalogue: &self.catalogue,
+            heads: self,
+        }
+    }
+}
+
+/// The routes; the edge of the whole server goes around them.
+///
+/// # Panics
+/// When the table of operations and the handlers disagree: a mistake that the first start shows.
+pub fn router(parts: RestParts, door: &Arc<Door>) -> Router {
+    let catalogue = Catalogue::new(parts.services.chains.to_vec());
+    let RestParts {
+        services,
+        keyring,
+        platform,
+    } = parts;
+    let site = Arc::new(Site {
+        services,
+        keyring,
+        platform,
+        catalogue,
+    });
+    Routes::new(Arc::clone(door), Room::Reads)
+        .on("listOrganizations", lists::organizations)
+        .on("getOrganization", single::organization)
+        .on("listApiKeys", lists::api_keys)
+        .on("getApiKey", single::api_key)
+        .on("listSessions", lists::sessions)
+        .on("getCurrentSession", single::current_session)
+        .on("listVaults", lists::vaults)
+        .on("getVault", single::vault)
+        .on("getAccount", single::account)
+        .on("listTransfers", lists::transfers)
+        .on("getTransfer", single::transfer)
+        .finish()
+        .with_state(site)
+}
