@@ -1,3 +1,5 @@
+//! The ring against a node with forks, gaps and lies, and against a model that applies every update.
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 

@@ -1,3 +1,5 @@
+//! What plans are drawn up, what is refused, and that every plan passes the check of its signer.
+
 use proptest::prelude::*;
 use vaultstream_event_schemas::chain::BlockRef;
 use vaultstream_event_schemas::{AssetId, ErrorCode};

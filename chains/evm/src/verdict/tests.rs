@@ -1,3 +1,5 @@
+//! The verdict at its borders, and over random facts: final and dead are always justified.
+
 use proptest::prelude::*;
 use vaultstream_event_schemas::chain::Block;
 

@@ -1,7 +1,7 @@
 //! How much gas an intent takes: the node runs it at its head, and a margin is added for what changes until then.
 //!
 //! A plain transfer takes exactly 21000 at any head and gets no margin. What would fail on chain is refused with the
-//! contract's own words.
+//! contract's own words. Whether the payer has the value is asked for here: anvil answers 21000 without looking.
 
 use alloy_primitives::{Address, Bytes, U64, U256};
 use serde::Serialize;
@@ -42,11 +42,27 @@ fn with_margin(gas: u64, percent: u64) -> Option<u64> {
 }
 
 impl EvmNode {
+    async fn expect_value(&self, call: &Call) -> Result<(), NodeError> {
+        if call.value.is_zero() {
+            return Ok(());
+        }
+        let held: Result<U256, _> = self.rpc.call("eth_getBalance", (call.from, "latest")).await;
+        let held = held.map_err(Failure::reading)?;
+        if held >= call.value {
+            return Ok(());
+        }
+        let (value, from) = (call.value, call.from);
+        Err(NodeError::Refused(format!(
+            "insufficient funds: {from} holds {held} wei, the transfer takes {value}"
+        )))
+    }
+
     pub(crate) async fn estimate_gas(&self, intent: &Intent) -> Result<u64, NodeError> {
         let call = call(intent, self.chain_id).map_err(|e| {
             let cause = std::error::Error::source(&e).map(|c| format!(": {c}"));
             NodeError::Refused(format!("{e}{}", cause.unwrap_or_default()))
         })?;
+        self.expect_value(&call).await?;
         let answer: Result<U64, _> = self.rpc.call("eth_estimateGas", (Trial::from(call),)).await;
         let gas: u64 = answer.map_err(Failure::trial)?.to();
         with_margin(gas, self.options.gas_margin_percent).ok_or_else(|| {

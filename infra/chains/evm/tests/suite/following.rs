@@ -98,6 +98,8 @@ async fn judge(bench: &Bench, ring: &mut HeadRing, from: &str, slot: u64, txid: 
 
 pub async fn detached_transaction_should_not_count_as_included(bench: &Bench) {
     let wallet = bench.funded(50).await;
+    // Deep enough that the reorganization below leaves the money alone.
+    bench.mine(3).await;
     let mut ring = HeadRing::new();
     let ours = bench.payment(&wallet, 0, 1).await;
     let rival = bench.payment(&wallet, 0, 2).await;
