@@ -2,7 +2,8 @@
 //!
 //! A fold reads rows that were loaded before it ran, and writes without waiting. Writes coalesce by key until a flush
 //! takes them. Three kinds of writes: *rows*, which folds read back; *entries* (indexes, feed), which they never read;
-//! and *totals*, which are changed by differences and carry the position up to which they hold them.
+//! and *totals*, which are changed by differences and carry the position up to which they hold them. A row's position
+//! says which events it has seen, so what follows from the row (entries, totals) is written before it.
 //! Refuses to guess: a row that was not loaded is an error that names it, and the fold runs again once it is there.
 
 use std::any::Any;
@@ -92,9 +93,9 @@ struct Total {
 /// Everything a flush writes.
 #[derive(Debug, Default)]
 pub struct Drained {
-    /// Partial totals, which go first.
-    pub totals: Vec<RowWrite>,
-    /// Rows and entries, in key order.
+    /// Partial totals and entries, which go first: a row that is written says that what follows from it is, too.
+    pub before: Vec<RowWrite>,
+    /// Rows, in key order.
     pub rows: Vec<RowWrite>,
 }
 
@@ -193,6 +194,15 @@ impl RowCache {
 
     /// Writes an entry that folds never read.
     pub fn put_entry<T: Row>(&mut self, key: RowKey, row: &T, hlc: Hlc) -> Result<(), FoldError> {
+        self.entry(key, row, hlc, false)
+    }
+
+    /// Writes an entry that is not there, as the fold knows from its row.
+    pub fn add_entry<T: Row>(&mut self, key: RowKey, row: &T, hlc: Hlc) -> Result<(), FoldError> {
+        self.entry(key, row, hlc, true)
+    }
+
+    fn entry<T: Row>(&mut self, key: RowKey, row: &T, hlc: Hlc, is_new: bool) -> Result<(), FoldError> {
         let value = canonical::to_bytes(row)?;
         match self.entries.entry(key) {
             Slot::Occupied(mut slot) => {
@@ -200,13 +210,13 @@ impl RowCache {
                 slot.insert(Pending { value, hlc, fresh });
             }
             Slot::Vacant(slot) => {
-                slot.insert(Pending { value, hlc, fresh: true });
+                slot.insert(Pending { value, hlc, fresh: is_new });
             }
         }
         Ok(())
     }
 
-    /// Removes an entry. Folds put an entry only when it is not there and remove it only when it is.
+    /// Removes an entry that is there.
     pub fn remove_entry(&mut self, key: RowKey, hlc: Hlc) {
         match self.entries.entry(key) {
             Slot::Occupied(slot) if slot.get().fresh && self.building => {
@@ -269,10 +279,9 @@ impl RowCache {
         let mut drained = Drained::default();
         for (key, total) in self.totals.iter_mut().filter(|(_, total)| total.dirty) {
             let value = canonical::to_bytes(&total.row)?;
-            drained.totals.push(RowWrite { key: key.clone(), value, hlc: total.hlc });
+            drained.before.push(RowWrite { key: key.clone(), value, hlc: total.hlc });
             total.dirty = false;
         }
-        drained.rows.reserve(self.pending());
         for (key, cached) in self.rows.iter_mut().filter(|(_, cached)| cached.dirty) {
             let value = match &cached.value {
                 Value::Absent => Vec::new(),
@@ -283,9 +292,9 @@ impl RowCache {
             cached.dirty = false;
         }
         let entries = self.entries.drain();
-        drained.rows.extend(entries.map(|(key, e)| RowWrite { key, value: e.value, hlc: e.hlc }));
+        drained.before.extend(entries.map(|(key, e)| RowWrite { key, value: e.value, hlc: e.hlc }));
         self.dirty = 0;
-        drained.totals.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        drained.before.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         drained.rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(drained)
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use vaultstream_domain::Event;
 use vaultstream_domain::ports::event_log::LogError;
-use vaultstream_domain::ports::view_store::{Flush, MAX_SCAN, RowKey, ViewRef, ViewStore, ViewStoreError};
+use vaultstream_domain::ports::view_store::{Flush, MAX_SCAN, RowKey, RowWrite, ViewRef, ViewStore, ViewStoreError};
 use vaultstream_domain::ports::{EventLog, Spawn};
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::token::Place;
@@ -228,18 +228,27 @@ impl Lane {
             }
         }
         let drained = self.cache.drain()?;
-        let is_still = drained.totals.is_empty() && drained.rows.is_empty() && self.flushed == Some(self.place);
+        let is_still = drained.before.is_empty() && drained.rows.is_empty() && self.is_flushed();
         if is_still || self.place.position == 0 {
             return Ok(Vec::new());
         }
-        let mut flushes = vec![Flush { totals: drained.totals, ..Flush::default() }];
-        let mut rows = drained.rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let chunk: Vec<_> = rows.by_ref().take(FLUSH_ROWS).collect();
+        let chunks = |rows: Vec<RowWrite>| {
+            let mut rows = rows.into_iter().peekable();
+            std::iter::from_fn(move || {
+                rows.peek()?;
+                Some(rows.by_ref().take(FLUSH_ROWS).collect::<Vec<_>>())
+            })
+        };
+        let mut flushes: Vec<Flush> =
+            chunks(drained.before).map(|totals| Flush { totals, ..Flush::default() }).collect();
+        for rows in chunks(drained.rows) {
             match flushes.last_mut() {
-                Some(first) if first.rows.is_empty() => first.rows = chunk,
-                _ => flushes.push(Flush { rows: chunk, ..Flush::default() }),
+                Some(last) if last.rows.is_empty() => last.rows = rows,
+                _ => flushes.push(Flush { rows, ..Flush::default() }),
             }
+        }
+        if flushes.is_empty() {
+            flushes.push(Flush::default());
         }
         if let Some(last) = flushes.last_mut() {
             last.watermarks = BTreeMap::from([(self.parts.shard, self.place)]);

@@ -132,7 +132,9 @@ impl Projector {
         self.write_version(&new, view.as_ref()).await?;
         let begun = self.parts.clock.now();
         let shards: Vec<_> = self.parts.registry.shards_of(family).collect();
-        let fills = shards.iter().map(|shard| self.spawn_fill(self.lane(name, family, generation, *shard)));
+        // collected, because a closure held across the waits would make the future not `Send` in general
+        let fills: Vec<_> =
+            shards.iter().map(|shard| self.spawn_fill(self.lane(name, family, generation, *shard))).collect();
         let mut fills = futures::stream::iter(fills).buffer_unordered(self.parts.options.rebuild_shards.max(1));
         let mut events = 0;
         while let Some(filled) = fills.next().await {

@@ -1,8 +1,8 @@
 //! What a view is: a name, a version, tables, and a pure fold.
 //!
-//! A fold is order- and duplicate-safe: it skips an event that its row has seen, and everything else it writes (index
-//! entries, totals, activity) follows from the difference between the old row and the new one. It makes all its reads
-//! before its first write, so an event is folded whole or not at all.
+//! A fold is order- and duplicate-safe: each row it reads back decides for itself whether it has seen the event, and guards
+//! what follows from it (index entries, totals), never another row. It makes all its reads before its first write, so
+//! an event is folded whole or not at all.
 
 use vaultstream_domain::Event;
 use vaultstream_domain::ports::view_store::{RowKey, Table};

@@ -59,7 +59,12 @@ struct Session {
     /// Everything up to here was given to the lanes.
     place: Place,
     flushed_at: Timestamp,
+    /// The last batch was a full one, so more events wait: writes are gathered for longer.
+    is_behind: bool,
 }
+
+/// How much longer writes are gathered while events wait.
+const BEHIND: u64 = 20;
 
 async fn fetch(mut follower: Follower) -> Fetched {
     let batch = follower.next().await;
@@ -92,7 +97,7 @@ impl Worker {
         }
         let end = heads.get(&self.shard).map_or(0, |head| head.position);
         let start = lanes.iter().map(Lane::place).min().unwrap_or(Place { incarnation, position: end });
-        let mut session = Session { lanes, place: start, flushed_at: Timestamp::default() };
+        let mut session = Session { lanes, place: start, flushed_at: Timestamp::default(), is_behind: false };
         let follower = self.tailer.follow(Mark::at(self.shard, start)).await?;
         let mut next = Box::pin(fetch(follower));
         loop {
@@ -106,7 +111,9 @@ impl Worker {
                 () = self.clock.sleep_ms(due), if dirty => session.flush(self.clock.now()).await?,
                 (follower, batch) = &mut next => {
                     next = Box::pin(fetch(follower));
-                    if let Some(batch) = batch? {
+                    let batch = batch?;
+                    session.is_behind = batch.as_ref().is_some_and(|b| b.events.len() >= self.options.flush_rows);
+                    if let Some(batch) = batch {
                         session.apply(batch).await?;
                     }
                 }
@@ -116,12 +123,13 @@ impl Worker {
 
     /// How long a flush may still wait for company.
     fn flush_due_ms(&self, session: &Session, pending: usize) -> u64 {
-        if pending >= self.options.flush_rows {
+        let patience = if session.is_behind { BEHIND } else { 1 };
+        if pending >= self.options.flush_rows.saturating_mul(usize::try_from(patience).unwrap_or(1)) {
             return 0;
         }
         let since = self.clock.now().as_micros().saturating_sub(session.flushed_at.as_micros());
         let waited = u64::try_from(since / 1_000).unwrap_or(0);
-        self.options.flush_ms.saturating_sub(waited)
+        (self.options.flush_ms * patience).saturating_sub(waited)
     }
 
     async fn obey(&mut self, session: &mut Session, control: Control) -> Result<(), WorkerError> {
@@ -142,6 +150,7 @@ impl Worker {
                 let _ = done.send(());
             }
             Control::Hold(reached, release) => {
+                self.align(session).await?;
                 session.flush(self.clock.now()).await?;
                 if reached.send(session.place).is_ok() {
                     // Released, or whoever held it is gone: both let it go on.
@@ -155,8 +164,23 @@ impl Worker {
     /// Opens a generation and folds what the others are ahead.
     async fn catch_up(&self, session: &Session, parts: &LaneParts) -> Result<Lane, LaneError> {
         let mut lane = Lane::open(parts.clone(), session.place.incarnation).await?;
-        while lane.place() < session.place {
-            let missing = session.place.position.saturating_sub(lane.place().position);
+        self.advance(&mut lane, session.place).await?;
+        Ok(lane)
+    }
+
+    /// Brings every lane to the place of the foremost: one that was filled from the log may be ahead of what is followed.
+    async fn align(&self, session: &mut Session) -> Result<(), LaneError> {
+        let foremost = session.lanes.iter().map(Lane::place).max().unwrap_or(session.place);
+        for lane in &mut session.lanes {
+            self.advance(lane, foremost).await?;
+        }
+        session.place = session.place.max(foremost);
+        Ok(())
+    }
+
+    async fn advance(&self, lane: &mut Lane, target: Place) -> Result<(), LaneError> {
+        while lane.place() < target {
+            let missing = target.position.saturating_sub(lane.place().position);
             let limit = usize::try_from(missing).unwrap_or(usize::MAX).min(self.options.read);
             let read = self.log.read_shard(self.shard, lane.place().position, limit).await?;
             if read.is_empty() {
@@ -172,7 +196,7 @@ impl Worker {
             lane.apply(&batch).await?;
             lane.flush().await?;
         }
-        Ok(lane)
+        Ok(())
     }
 }
 

@@ -142,7 +142,7 @@ pub struct Scan {
 /// One flush of a projector: totals first, then rows, then how far it has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flush {
-    /// Partial totals.
+    /// Partial totals and index entries: what follows from rows, and therefore has to be there before them.
     pub totals: Vec<RowWrite>,
     /// Rows.
     pub rows: Vec<RowWrite>,

@@ -45,34 +45,43 @@ impl View for Balances {
         let at = row_key(seen);
         begin(seen, &at, rows);
         let old = rows.get::<AccountRow>(&at)?.cloned();
-        if old.as_ref().is_some_and(|row| row.pos >= seen.pos()) {
-            return Ok(());
-        }
-        let mut new = old.clone();
-        for event in seen.events {
-            if let Event::Account(event) = event {
-                new = Some(apply(new, event, seen)?);
-            }
-        }
-        let Some(mut new) = new else { return Ok(()) };
+        let new = next(old.as_ref(), seen)?;
+        let Some(account) = new.as_ref().or(old.as_ref()) else { return Ok(()) };
         let mut held = Vec::new();
         for reading in readings(seen) {
-            held.extend(observe(seen, &new, reading, rows)?);
-        }
-        new.pos = seen.pos();
-        new.version = seen.sequence();
-        if held.is_empty() {
-            new.updated_at = seen.at();
+            held.extend(observe(seen, account, reading, rows)?);
         }
         for (key, by_organization, balance, before) in held {
             rows.total(seen, Metric::Assets, balance.asset.as_str(), (balance.minor, before));
             rows.put_entry(by_organization, &balance, seen.hlc())?;
             rows.put(key, balance, seen.hlc());
         }
-        list(seen, old.as_ref(), &new, rows)?;
-        rows.put(at, new, seen.hlc());
+        if let Some(new) = new {
+            list(seen, old.as_ref(), &new, rows)?;
+            rows.put(at, new, seen.hlc());
+        }
         Ok(())
     }
+}
+
+/// The account after the event; none when its row has seen it.
+fn next(old: Option<&AccountRow>, seen: &Seen<'_>) -> Result<Option<AccountRow>, FoldError> {
+    if old.is_some_and(|row| row.pos >= seen.pos()) {
+        return Ok(None);
+    }
+    let mut new = old.cloned();
+    for event in seen.events {
+        if let Event::Account(event) = event {
+            new = Some(apply(new, event, seen)?);
+        }
+    }
+    if let Some(row) = &mut new {
+        (row.pos, row.version) = (seen.pos(), seen.sequence());
+        if readings(seen).next().is_none() {
+            row.updated_at = seen.at();
+        }
+    }
+    Ok(new)
 }
 
 fn row_key(seen: &Seen<'_>) -> RowKey {

@@ -70,10 +70,11 @@ fn fold(seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError> {
     let at = row_key(seen);
     begin(seen, &at, rows);
     let old = rows.get::<TransferRow>(&at)?.cloned();
+    let activity = read_activity(seen, rows)?;
     if old.as_ref().is_some_and(|row| row.pos >= seen.pos()) {
+        touch(seen, activity, rows);
         return Ok(());
     }
-    let activity = read_activity(seen, rows)?;
     let mut new = old.clone();
     for event in seen.events {
         if let Event::Transfer(event) = event {
@@ -213,7 +214,7 @@ fn list(
             rows.remove_entry(by_status(was), hlc);
             rows.total(seen, Metric::Transfers, was.as_str(), one_less());
         }
-        rows.put_entry(by_status(is), &entry, hlc)?;
+        rows.add_entry(by_status(is), &entry, hlc)?;
         rows.total(seen, Metric::Transfers, is.as_str(), one_more());
     }
     let open_before = was.is_some_and(|s| !s.is_terminal());
@@ -232,7 +233,7 @@ fn to_do(
     match (was, is) {
         (false, true) => {
             let row = OpenRow { id: id.to_string(), organization_id: seen.organization(), pos: seen.pos() };
-            rows.put_entry(at, &row, seen.hlc())?;
+            rows.add_entry(at, &row, seen.hlc())?;
         }
         (true, false) => rows.remove_entry(at, seen.hlc()),
         _ => {}

@@ -105,7 +105,7 @@ fn list(
         if let Some(name) = old_name {
             rows.remove_entry(by_name(&name), seen.hlc());
         }
-        rows.put_entry(by_name(&new.name), &entry, seen.hlc())?;
+        rows.add_entry(by_name(&new.name), &entry, seen.hlc())?;
     }
     let old_status = old.map(|row| row.status);
     if old_status != Some(new.status) {

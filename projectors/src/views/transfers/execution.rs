@@ -20,10 +20,11 @@ pub(super) fn fold(seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError
     let at = row_key(seen);
     begin(seen, &at, rows);
     let old = rows.get::<ExecutionRow>(&at)?.cloned();
+    let activity = read_activity(seen, rows)?;
     if old.as_ref().is_some_and(|row| row.pos >= seen.pos()) {
+        touch(seen, activity, rows);
         return Ok(());
     }
-    let activity = read_activity(seen, rows)?;
     let open_before = old.as_ref().is_some_and(|row| !row.status.is_terminal());
     let created = old.as_ref().map(|row| row.created_hlc.0);
     let mut new = old;

@@ -1,0 +1,11 @@
+//! Views on the real embedded log and the real embedded store: what folds mean, what faults may not change, what reads
+//! answer, and rebuilds beside live traffic.
+
+mod faults;
+mod history;
+mod lanes;
+mod meaning;
+mod poison;
+mod reads;
+mod rebuild;
+mod setup;
