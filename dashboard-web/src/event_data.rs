@@ -1,6 +1,8 @@
 //! The fields of public events that sentences use. Everything else is read past: the API may add fields at any time.
 
-use serde::Deserialize;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
 use vaultstream_event_schemas::Amount;
 
 /// What a public event may say.
@@ -43,15 +45,21 @@ pub struct BlockHeight {
 }
 
 /// Heights are numbers in payloads; large ones are texts in the canonical form.
-fn height<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(u64),
-        Text(String),
+fn height<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    d.deserialize_any(Height)
+}
+
+struct Height;
+
+impl Visitor<'_> for Height {
+    type Value = u64;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a height")
     }
-    Ok(match Either::deserialize(d)? {
-        Either::Number(n) => n,
-        Either::Text(text) => text.parse().unwrap_or(0),
-    })
+    fn visit_u64<E>(self, height: u64) -> Result<u64, E> {
+        Ok(height)
+    }
+    fn visit_str<E: Error>(self, height: &str) -> Result<u64, E> {
+        height.parse().map_err(E::custom)
+    }
 }

@@ -61,7 +61,7 @@ operation!(Transfers, "graphql/transfers.graphql");
 operation!(Transfer, "graphql/transfer.graphql");
 operation!(Known, "graphql/known.graphql");
 operation!(Search, "graphql/search.graphql");
-operation!(Execution, "graphql/execution.graphql");
+operation!(Execution, "graphql/execution.graphql", "FoundExecution");
 operation!(Freshness, "graphql/freshness.graphql");
 operation!(ChainHeads, "graphql/chain_heads.graphql");
 operation!(Events, "graphql/events.graphql", "EventItem");
@@ -96,6 +96,13 @@ pub struct TransferItem {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct BalanceItem {
     pub balance: BalanceRow,
+}
+
+/// An execution, or something else that has the id.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct FoundExecution {
+    #[serde(rename = "transferId")]
+    pub transfer_id: Option<String>,
 }
 
 /// A vault has changed; the token asks for its new state.

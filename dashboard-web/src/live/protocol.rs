@@ -56,15 +56,19 @@ pub fn read(text: &str) -> Option<Incoming> {
 }
 
 #[derive(Deserialize)]
-struct Item<D> {
-    data: Option<D>,
+struct Item {
+    data: Option<Box<RawValue>>,
     #[serde(default)]
     errors: Vec<GraphqlError>,
 }
 
 /// The data of an item; `None` when it carries errors or another shape.
 pub fn item<D: serde::de::DeserializeOwned>(payload: &str) -> Option<D> {
-    let item: Item<D> = serde_json::from_str(payload).ok()?;
+    serde_json::from_str(data(payload)?.get()).ok()
+}
+
+fn data(payload: &str) -> Option<Box<RawValue>> {
+    let item: Item = serde_json::from_str(payload).ok()?;
     item.data.filter(|_| item.errors.is_empty())
 }
 

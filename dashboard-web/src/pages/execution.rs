@@ -1,7 +1,7 @@
 //! Leads from an execution to the transfer it carries out.
 
 use super::unknown::absent;
-use crate::graphql::execution::{self, ExecutionNode};
+use crate::graphql::execution;
 use crate::panel::Panel;
 use crate::parts::{head_of, show};
 use crate::request;
@@ -17,21 +17,21 @@ pub fn execution(id: String) -> AnyView {
         request::ask::<_, execution::ResponseData>(execution::QUERY, execution::OPERATION_NAME, variables)
     });
     Effect::new(move |_| {
-        panel.data.with(|data| {
-            if let Some(ExecutionNode::Execution(found)) = data.as_ref().and_then(|d| d.node.as_ref())
-                && let Some(id) = found.transfer_ids.first()
-            {
-                app.place.replace(&format!("/transfers/{id}"));
-            }
-        });
+        if let Some(id) = panel.data.with(|data| data.as_ref().and_then(carried)) {
+            app.place.replace(&format!("/transfers/{id}"));
+        }
     });
-    let content = |data: &execution::ResponseData| match data.node {
-        Some(ExecutionNode::Execution(_)) => ().into_any(),
-        _ => absent(),
+    let content = |data: &execution::ResponseData| match carried(data) {
+        Some(_) => ().into_any(),
+        None => absent(),
     };
     view! {
         {head_of(Word::HitExecution, ().into_any())}
         <section class="card">{show(panel, content)}</section>
     }
     .into_any()
+}
+
+fn carried(data: &execution::ResponseData) -> Option<String> {
+    data.node.as_ref()?.transfer_id.clone()
 }

@@ -6,7 +6,7 @@ use crate::graphql::{TransferRow, transfer_updates, transfers};
 use crate::panel::Panel;
 use crate::request;
 use crate::rows::{Change, Row, bring};
-use crate::sentences;
+use crate::sentences::{self, Tone};
 use crate::state::App;
 use crate::words::{Word, fill, say};
 use leptos::prelude::*;
@@ -111,6 +111,11 @@ pub fn transfer_table(
 
 fn row(row: &TransferRow) -> AnyView {
     let (_, tone) = sentences::transfer(row.status);
+    let tone = if sentences::is_troubled(row) {
+        Tone::Wait
+    } else {
+        tone
+    };
     let name = sentences::transfer_line(row);
     let stage = sentences::stage(row);
     view! {
