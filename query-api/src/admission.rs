@@ -31,7 +31,10 @@ impl Counts {
             return None;
         }
         *count += 1;
-        Some(Seat { counts: Arc::clone(self), who })
+        Some(Seat {
+            counts: Arc::clone(self),
+            who,
+        })
     }
 }
 
@@ -94,13 +97,20 @@ impl Admission {
     /// Waits for a query's turn; refuses when too many wait already.
     pub async fn turn(&self, who: Uuid) -> Result<Turn, Refusal> {
         let full = || {
-            Refusal::new(ErrorCode::RateLimited, format!("more than {MAX_QUEUED} queries of one credential wait"))
+            Refusal::new(
+                ErrorCode::RateLimited,
+                format!("more than {MAX_QUEUED} queries of one credential wait"),
+            )
         };
         let seat = self.queued.take(who, MAX_QUEUED).ok_or_else(full)?;
         let lane = self.lane(who);
         let permit = Arc::clone(&lane.semaphore).acquire_owned().await;
         let permit = permit.map_err(|_| Refusal::of(ErrorCode::Overloaded))?;
-        Ok(Turn { _permit: permit, _lane: lane, _seat: seat })
+        Ok(Turn {
+            _permit: permit,
+            _lane: lane,
+            _seat: seat,
+        })
     }
 
     /// A place for a socket, when there is one.
@@ -110,8 +120,14 @@ impl Admission {
 
     fn lane(&self, who: Uuid) -> Lane {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let semaphore = lanes.entry(who).or_insert_with(|| Arc::new(Semaphore::new(MAX_RUNNING)));
-        Lane { lanes: Arc::clone(&self.lanes), who, semaphore: Arc::clone(semaphore) }
+        let semaphore = lanes
+            .entry(who)
+            .or_insert_with(|| Arc::new(Semaphore::new(MAX_RUNNING)));
+        Lane {
+            lanes: Arc::clone(&self.lanes),
+            who,
+            semaphore: Arc::clone(semaphore),
+        }
     }
 }
 
@@ -137,7 +153,10 @@ mod tests {
         turns.pop();
         drop(room.turn(ME).await.expect("a turn was given back"));
         turns.clear();
-        assert!(room.lanes.lock().expect("not poisoned").is_empty(), "nothing is remembered");
+        assert!(
+            room.lanes.lock().expect("not poisoned").is_empty(),
+            "nothing is remembered"
+        );
         assert!(room.queued.0.lock().expect("not poisoned").is_empty());
     }
 

@@ -18,7 +18,10 @@ pub struct Caller {
 impl Caller {
     /// Whom the door let in.
     pub fn new(principal: Arc<Principal>) -> Self {
-        Self { organization: principal.organization, principal }
+        Self {
+            organization: principal.organization,
+            principal,
+        }
     }
 
     /// Refuses without the scope, naming it.
@@ -26,7 +29,10 @@ impl Caller {
         if self.principal.scopes.contains(scope) {
             return Ok(());
         }
-        Err(Refusal::new(ErrorCode::ScopeMissing, format!("the credential lacks the scope `{scope}`")))
+        Err(Refusal::new(
+            ErrorCode::ScopeMissing,
+            format!("the credential lacks the scope `{scope}`"),
+        ))
     }
 
     /// Who, as events name them.

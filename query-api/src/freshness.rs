@@ -74,5 +74,9 @@ pub async fn measure(services: &Services) -> Result<Lag, Refusal> {
         lag_ms: lag.lag_us.div_ceil(1_000),
         quarantined: u64::try_from(lag.quarantined).unwrap_or(u64::MAX),
     };
-    Ok(Lag { at: services.clock.now(), views: lags.into_iter().map(view).collect(), folded })
+    Ok(Lag {
+        at: services.clock.now(),
+        views: lags.into_iter().map(view).collect(),
+        folded,
+    })
 }

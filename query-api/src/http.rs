@@ -60,7 +60,10 @@ pub async fn post(State(parts): State<Arc<Parts>>, request: Request) -> Result<R
     let (head, body) = request.into_parts();
     let info = head.extensions.get::<RequestInfo>().cloned();
     let info = info.ok_or_else(|| ApiError::new(ErrorCode::Internal).detail("the edge is not in place"))?;
-    let (principal, _) = parts.door.admit(&head.headers, &info, Demand::signed_in_page()).await?;
+    let (principal, _) = parts
+        .door
+        .admit(&head.headers, &info, Demand::signed_in_page())
+        .await?;
     let principal = Arc::new(principal.ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))?);
     json::check_media_type(&head.headers)?;
     let body = json::read(body, limits::MAX_BODY).await?;
@@ -89,7 +92,10 @@ async fn answer(parts: &Parts, principal: Arc<Principal>, mut query: Query) -> A
         Ok(Err(error)) => Answer::from_errors(vec![error]),
         Err(_) => Answer::from_errors(vec![failed(Refusal::new(
             ErrorCode::Timeout,
-            format!("the query took longer than {} ms; ask for less", limits::TIMEOUT_MS),
+            format!(
+                "the query took longer than {} ms; ask for less",
+                limits::TIMEOUT_MS
+            ),
         ))]),
     }
 }
@@ -106,8 +112,13 @@ fn rendered(asked: &HeaderMap, answer: &Answer) -> Response {
         .get_all(header::ACCEPT)
         .iter()
         .any(|v| v.to_str().is_ok_and(|text| text.contains(GRAPHQL_JSON)));
-    let executed = answer.data != async_graphql::Value::Null || answer.errors.iter().any(|e| !e.path.is_empty());
-    let status = if modern && !executed { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let executed =
+        answer.data != async_graphql::Value::Null || answer.errors.iter().any(|e| !e.path.is_empty());
+    let status = if modern && !executed {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
     let media = if modern { GRAPHQL_JSON } else { "application/json" };
     match serde_json::to_vec(answer) {
         Ok(body) => {
@@ -117,6 +128,8 @@ fn rendered(asked: &HeaderMap, answer: &Answer) -> Response {
             ];
             (status, headers, body).into_response()
         }
-        Err(error) => ApiError::new(ErrorCode::Internal).caused_by(error).into_response(),
+        Err(error) => ApiError::new(ErrorCode::Internal)
+            .caused_by(error)
+            .into_response(),
     }
 }

@@ -64,7 +64,11 @@ impl Topic {
     }
 
     const fn ring(&self) -> usize {
-        if self.vault.is_some() { VAULT_RING } else { ORGANIZATION_RING }
+        if self.vault.is_some() {
+            VAULT_RING
+        } else {
+            ORGANIZATION_RING
+        }
     }
 }
 
@@ -99,18 +103,30 @@ impl Hub {
             let place = folded.place(shard).await?;
             // what the views still have to fold goes out when they have folded it
             let position = head.position.min(place.position);
-            published.0.insert(shard, Place { incarnation: head.incarnation, position });
+            published.0.insert(
+                shard,
+                Place {
+                    incarnation: head.incarnation,
+                    position,
+                },
+            );
         }
         let places: Vec<_> = published.0.iter().map(|(s, p)| (*s, *p)).collect();
         let inner = Arc::new(Inner {
             log,
             folded,
-            live: Mutex::new(Live { published, topics: HashMap::new() }),
+            live: Mutex::new(Live {
+                published,
+                topics: HashMap::new(),
+            }),
             scans: Semaphore::new(MAX_SCANS),
             owners: item::Owners::new(),
         });
         for (shard, place) in places {
-            spawn.spawn("hub_tail", Box::pin(tail::run(Arc::downgrade(&inner), shard, place)));
+            spawn.spawn(
+                "hub_tail",
+                Box::pin(tail::run(Arc::downgrade(&inner), shard, place)),
+            );
         }
         Ok(Self { inner })
     }
@@ -153,10 +169,19 @@ impl Inner {
         let mut live = self.locked();
         for item in items {
             let item = Arc::new(item);
-            let whole = Topic { organization: item.organization, vault: None };
-            let vault = item.vault.map(|v| Topic { vault: Some(v), ..whole });
+            let whole = Topic {
+                organization: item.organization,
+                vault: None,
+            };
+            let vault = item.vault.map(|v| Topic {
+                vault: Some(v),
+                ..whole
+            });
             for topic in [Some(whole), vault].into_iter().flatten() {
-                let gone = live.topics.get(&topic).is_some_and(|t| t.send(Arc::clone(&item)).is_err());
+                let gone = live
+                    .topics
+                    .get(&topic)
+                    .is_some_and(|t| t.send(Arc::clone(&item)).is_err());
                 if gone {
                     live.topics.remove(&topic);
                 }

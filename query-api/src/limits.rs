@@ -44,16 +44,18 @@ pub fn page_size(first: i32) -> Result<usize, Refusal> {
         .ok_or_else(|| Refusal::field("first", format!("first is 1 to {MAX_PAGE}, not {first}")))
 }
 
-/// The complexity of a page: what one entry costs, times how many are asked for.
+/// The complexity of a page: what one entry costs, times how many are asked for. A size that is refused costs one
+/// entry, so that the refusal names the size.
 pub fn page_cost(first: i32, child: usize) -> usize {
-    let entries = usize::try_from(first).unwrap_or(0).clamp(1, MAX_PAGE);
-    entries.saturating_mul(child).saturating_add(1)
+    page_size(first)
+        .unwrap_or(1)
+        .saturating_mul(child)
+        .saturating_add(1)
 }
 
 /// The complexity of entries that are read together and hold what they show: their number and what is shown of one.
 pub fn entries_cost(first: i32, child: usize) -> usize {
-    let entries = usize::try_from(first).unwrap_or(0).clamp(1, MAX_PAGE);
-    entries.saturating_add(child)
+    page_size(first).unwrap_or(1).saturating_add(child)
 }
 
 /// Which door a request came through.

@@ -77,7 +77,10 @@ impl From<ViewStoreError> for Refusal {
 
 impl From<LogError> for Refusal {
     fn from(error: LogError) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "the log does not answer");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the log does not answer"
+        );
         match error {
             LogError::Damaged { .. } => Self::of(ErrorCode::EventUnreadable),
             _ => Self::of(ErrorCode::StorageUnavailable),

@@ -17,8 +17,8 @@ use vaultstream_event_schemas::envelope::{Envelope, GENESIS, Hash, HashedEvent, 
 use vaultstream_event_schemas::payload::{Encoded, Payload, encode};
 use vaultstream_event_schemas::token::Place;
 use vaultstream_event_schemas::{
-    Actor, ApiKeyId, CommandId, Family, OrganizationId, ShardNumber, Slug, StreamId, Timestamp, TransferId, VaultId,
-    id,
+    Actor, ApiKeyId, CommandId, Family, OrganizationId, ShardNumber, Slug, StreamId, Timestamp, TransferId,
+    VaultId, id,
 };
 use vaultstream_infra_sqlite::{Options, SqliteLog, Synchronous};
 
@@ -55,7 +55,12 @@ impl History {
             ..Options::new(directory.path().join("log.sqlite"), families())
         };
         let log = Arc::new(SqliteLog::open(&options).expect("opens"));
-        Self { log, directory, heads: Mutex::default(), serial: AtomicU64::new(1) }
+        Self {
+            log,
+            directory,
+            heads: Mutex::default(),
+            serial: AtomicU64::new(1),
+        }
     }
 
     /// The log as a port.
@@ -65,7 +70,10 @@ impl History {
 
     fn fresh(&self, shard: u16) -> Uuid {
         let n = self.serial.fetch_add(1, Ordering::Relaxed);
-        id::with_shard(id::random(1_800_000_000_000 + n, u128::from(n) << 20), ShardNumber(shard))
+        id::with_shard(
+            id::random(1_800_000_000_000 + n, u128::from(n) << 20),
+            ShardNumber(shard),
+        )
     }
 
     /// A new organization's id.
@@ -129,8 +137,14 @@ impl History {
             hashed.push(event);
         }
         let count = hashed.len() as u64;
-        let command =
-            AppendCommand { shard: stream.shard(), streams: vec![StreamAppend { stream, expected, events: hashed }] };
+        let command = AppendCommand {
+            shard: stream.shard(),
+            streams: vec![StreamAppend {
+                stream,
+                expected,
+                events: hashed,
+            }],
+        };
         match self.log.append(vec![command], None).await.expect("appends").pop() {
             Some(AppendOutcome::Committed { last, .. }) => {
                 heads.insert(stream, (expected + count, previous));
@@ -148,7 +162,13 @@ impl History {
         owner: Owner,
         payload: &P,
     ) -> u64 {
-        self.append(stream, organization, owner, vec![encode(payload).expect("canonical")]).await
+        self.append(
+            stream,
+            organization,
+            owner,
+            vec![encode(payload).expect("canonical")],
+        )
+        .await
     }
 }
 
@@ -170,7 +190,10 @@ impl Gate {
 #[async_trait]
 impl Folded for Gate {
     async fn place(&self, _: ShardNumber) -> Result<Place, Refusal> {
-        Ok(Place { incarnation: 1, position: *self.0.borrow() })
+        Ok(Place {
+            incarnation: 1,
+            position: *self.0.borrow(),
+        })
     }
 
     async fn wait_beyond(&self, _: ShardNumber, place: Place) {

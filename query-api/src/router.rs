@@ -26,7 +26,12 @@ pub struct Parts {
 /// The routes; the edge of the whole server goes around them.
 pub fn router(services: Services, door: Arc<Door>) -> Router {
     let schema = schema::build(services.clone());
-    let parts = Arc::new(Parts { services, schema, door, admission: Admission::default() });
+    let parts = Arc::new(Parts {
+        services,
+        schema,
+        door,
+        admission: Admission::default(),
+    });
     Router::new()
         .route("/graphql", post(http::post))
         .route("/graphql/ws", get(socket::upgrade))

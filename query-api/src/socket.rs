@@ -48,9 +48,15 @@ pub async fn upgrade(State(parts): State<Arc<Parts>>, request: Request) -> Resul
         .map_err(|rejection| refused(rejection.body_text()))?
         .protocols([PROTOCOL]);
     if upgrade.selected_protocol().is_none() {
-        return Err(refused(format!("offer the sub-protocol {PROTOCOL} in Sec-WebSocket-Protocol")));
+        return Err(refused(format!(
+            "offer the sub-protocol {PROTOCOL} in Sec-WebSocket-Protocol"
+        )));
     }
-    let principal = parts.door.admit_upgrade(&head.headers, &info).await?.map(Arc::new);
+    let principal = parts
+        .door
+        .admit_upgrade(&head.headers, &info)
+        .await?
+        .map(Arc::new);
     let upgrade = upgrade
         .max_message_size(limits::MAX_BODY)
         .max_frame_size(limits::MAX_BODY)

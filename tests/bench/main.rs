@@ -10,10 +10,16 @@
 mod executor;
 mod fold;
 mod line;
+mod rebuild;
+mod subscribe;
 
 use std::process::ExitCode;
 
 use line::BenchLine;
+
+/// What the product runs with, so that what is measured is what is run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Prints what a module measured, as soon as it has.
 fn print(out: &mut Vec<BenchLine>) -> bool {
@@ -39,6 +45,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     if wants("fold") {
         fold::run(&mut out).await?;
+        met &= print(&mut out);
+    }
+    if wants("subscribe") {
+        subscribe::run(&mut out).await?;
+        met &= print(&mut out);
+    }
+    if wants("rebuild") {
+        rebuild::run(&mut out).await?;
         met &= print(&mut out);
     }
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })

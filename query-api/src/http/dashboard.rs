@@ -32,13 +32,22 @@ async fn every_query_of_the_dashboard_should_be_answered() {
     for file in std::fs::read_dir(folder).expect("the dashboard's documents") {
         let path = file.expect("listed").path();
         let query = std::fs::read_to_string(&path).expect("readable");
-        let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        let name = path
+            .file_stem()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default()
+            .to_owned();
         if !query.contains("query ") {
             continue;
         }
         let variables = variables(&name, &held.vault.to_string(), &transfer.to_string());
         let answer = world.ask(&me, &query, variables).await;
-        assert_eq!(answer["errors"], Value::Null, "{name} ({}): {answer}", code(&answer));
+        assert_eq!(
+            answer["errors"],
+            Value::Null,
+            "{name} ({}): {answer}",
+            code(&answer)
+        );
         asked += 1;
     }
     assert!(asked >= 8, "only {asked} documents were found");

@@ -43,7 +43,13 @@ pub struct Changes {
 impl Changes {
     /// Conflates a reader's items by the keys they change.
     pub fn new(reader: Reader, keys_of: KeysOf) -> Self {
-        Self { reader: reader.patient(), keys_of, only: None, waiting: VecDeque::new(), known: HashSet::new() }
+        Self {
+            reader: reader.patient(),
+            keys_of,
+            only: None,
+            waiting: VecDeque::new(),
+            known: HashSet::new(),
+        }
     }
 
     /// Follows one key alone and begins with it.
@@ -63,7 +69,9 @@ impl Changes {
     pub async fn next(&mut self) -> Result<(Key, Positions), Refusal> {
         loop {
             for _ in 0..INTAKE {
-                let Some(delivery) = self.reader.next_ready().await? else { break };
+                let Some(delivery) = self.reader.next_ready().await? else {
+                    break;
+                };
                 self.take(&delivery.item)?;
             }
             if let Some(key) = self.waiting.pop_front() {

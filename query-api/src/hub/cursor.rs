@@ -49,7 +49,13 @@ mod tests {
     #[test]
     fn cursor_should_round_trip_and_be_no_token() {
         let key = MacKey::new([3; 32]);
-        let positions = Positions::one(ShardNumber(7), Place { incarnation: 2, position: 1 << 40 });
+        let positions = Positions::one(
+            ShardNumber(7),
+            Place {
+                incarnation: 2,
+                position: 1 << 40,
+            },
+        );
         let cursor = seal_cursor(&key, &positions);
         assert_eq!(open_cursor(&key, &cursor), Ok(positions.clone()));
         assert!(key.open_token(&cursor).is_err());

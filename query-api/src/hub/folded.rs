@@ -10,7 +10,10 @@ use super::Folded;
 use crate::refusal::Refusal;
 
 /// Where a shard stands that no view waits for.
-const END: Place = Place { incarnation: 0, position: u64::MAX };
+const END: Place = Place {
+    incarnation: 0,
+    position: u64::MAX,
+};
 const PATIENCE_MS: u64 = 1_000;
 
 #[async_trait]
@@ -21,8 +24,13 @@ impl Folded for Reads {
     }
 
     async fn wait_beyond(&self, shard: ShardNumber, place: Place) {
-        let beyond = Place { position: place.position + 1, ..place };
+        let beyond = Place {
+            position: place.position + 1,
+            ..place
+        };
         // late is the same as early here: the caller asks again
-        let _ = self.wait(&ViewName::ALL, &Positions::one(shard, beyond), PATIENCE_MS).await;
+        let _ = self
+            .wait(&ViewName::ALL, &Positions::one(shard, beyond), PATIENCE_MS)
+            .await;
     }
 }

@@ -52,11 +52,18 @@ pub struct Owners {
 
 impl Owners {
     pub fn new() -> Self {
-        Self { known: Mutex::new(LruCache::new(OWNERS_KEPT)), chain: upcast::released() }
+        Self {
+            known: Mutex::new(LruCache::new(OWNERS_KEPT)),
+            chain: upcast::released(),
+        }
     }
 
     fn recall(&self, execution: ExecutionId) -> Option<Vec<TransferId>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&execution).cloned()
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&execution)
+            .cloned()
     }
 
     fn keep(&self, execution: ExecutionId, transfers: &[TransferId]) {
@@ -85,7 +92,10 @@ impl Owners {
 
     fn queued(&self, event: &StoredEvent) -> Vec<TransferId> {
         let envelope = &event.envelope;
-        let Ok(payloads) = self.chain.upcast(&envelope.event_type, envelope.version, &event.payload) else {
+        let Ok(payloads) = self
+            .chain
+            .upcast(&envelope.event_type, envelope.version, &event.payload)
+        else {
             return Vec::new();
         };
         payloads
@@ -102,7 +112,10 @@ impl Owners {
         if self.chain.is_current(&envelope.event_type, envelope.version) {
             return to_public(event).into_iter().collect();
         }
-        let Ok(payloads) = self.chain.upcast(&envelope.event_type, envelope.version, &event.payload) else {
+        let Ok(payloads) = self
+            .chain
+            .upcast(&envelope.event_type, envelope.version, &event.payload)
+        else {
             return Vec::new();
         };
         payloads
@@ -143,7 +156,10 @@ impl Owners {
         }
         Ok(Item {
             shard: envelope.shard,
-            place: Place { incarnation: envelope.incarnation, position: event.position },
+            place: Place {
+                incarnation: envelope.incarnation,
+                position: event.position,
+            },
             stream,
             organization: envelope.organization,
             vault,

@@ -47,7 +47,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn try_new(inner: Arc<Inner>, topic: Topic, after: Option<Positions>) -> Result<Self, Refusal> {
+    pub(super) fn try_new(
+        inner: Arc<Inner>,
+        topic: Topic,
+        after: Option<Positions>,
+    ) -> Result<Self, Refusal> {
         let (live, published) = inner.join(topic);
         let cursor = match after {
             None => published.clone(),
@@ -104,7 +108,10 @@ impl Reader {
                     Step::Passed(shard, place) => self.pass(shard, place),
                     Step::Item(item) => {
                         self.pass(item.shard, item.place);
-                        return Ok(Some(Delivery { item, cursor: self.cursor.clone() }));
+                        return Ok(Some(Delivery {
+                            item,
+                            cursor: self.cursor.clone(),
+                        }));
                     }
                 }
             }
@@ -141,7 +148,10 @@ impl Reader {
         }
         self.cursor.merge(&item.base);
         self.pass(item.shard, item.place);
-        Some(Delivery { item, cursor: self.cursor.clone() })
+        Some(Delivery {
+            item,
+            cursor: self.cursor.clone(),
+        })
     }
 
     /// Leaves the ring it fell out of, joins again, and wants from the log what it missed.
@@ -166,7 +176,11 @@ impl Reader {
             return Ok(());
         }
         let inner = Arc::clone(&self.inner);
-        let _permit = inner.scans.acquire().await.map_err(|_| Refusal::of(ErrorCode::Overloaded))?;
+        let _permit = inner
+            .scans
+            .acquire()
+            .await
+            .map_err(|_| Refusal::of(ErrorCode::Overloaded))?;
         let events = inner.log.read_shard(shard, after, CHUNK).await?;
         let base = Arc::new(Positions::default());
         let mut last = after;
@@ -181,7 +195,13 @@ impl Reader {
             // positions are dense: what was published and cannot be read is damage, not a gap to jump over
             return Err(Refusal::of(ErrorCode::StorageUnavailable));
         }
-        self.backlog.push_back(Step::Passed(shard, Place { position: last, ..upto }));
+        self.backlog.push_back(Step::Passed(
+            shard,
+            Place {
+                position: last,
+                ..upto
+            },
+        ));
         Ok(())
     }
 }

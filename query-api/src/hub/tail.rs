@@ -39,7 +39,11 @@ async fn step(inner: &Arc<Inner>, shard: ShardNumber, at: &mut Place) -> Result<
     let mut rest = events.as_slice();
     while !rest.is_empty() {
         let folded = inner.folded.place(shard).await?.position;
-        let ready = rest.iter().take_while(|e| e.position <= folded).count().min(HAND_OUT);
+        let ready = rest
+            .iter()
+            .take_while(|e| e.position <= folded)
+            .count()
+            .min(HAND_OUT);
         if ready == 0 {
             inner.folded.wait_beyond(shard, *at).await;
             continue;

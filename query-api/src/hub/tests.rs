@@ -22,28 +22,47 @@ async fn hub(history: &History, gate: Arc<Gate>) -> Hub {
 }
 
 const fn whole(organization: OrganizationId) -> Topic {
-    Topic { organization, vault: None }
+    Topic {
+        organization,
+        vault: None,
+    }
 }
 
 async fn next(reader: &mut Reader) -> (ShardNumber, u64) {
-    let delivery = timeout(SOON, reader.next()).await.expect("in time").expect("delivered");
+    let delivery = timeout(SOON, reader.next())
+        .await
+        .expect("in time")
+        .expect("delivered");
     (delivery.item.shard, delivery.item.place.position)
 }
 
 async fn approve(history: &History, of: (OrganizationId, VaultId), transfer: TransferId, times: u32) {
-    let events = (0..times).map(|n| encode(&Approved { approvals: n }).expect("canonical")).collect();
+    let events = (0..times)
+        .map(|n| encode(&Approved { approvals: n }).expect("canonical"))
+        .collect();
     history.append(transfer, of.0, Owner::Vault(of.1), events).await;
 }
 
 async fn rename(history: &History, organization: OrganizationId, vault: VaultId, name: &str) {
-    history.put(vault, organization, Owner::Itself, &VaultRenamed { name: name.into() }).await;
+    history
+        .put(
+            vault,
+            organization,
+            Owner::Itself,
+            &VaultRenamed { name: name.into() },
+        )
+        .await;
 }
 
 /// All events of an organization in the log, by shard and position.
 async fn truth(history: &History, organization: OrganizationId) -> Vec<(ShardNumber, u64)> {
     let mut all = Vec::new();
     for shard in 0..4u16 {
-        let events = history.log.read_shard(ShardNumber(shard), 0, 10_000).await.expect("reads");
+        let events = history
+            .log
+            .read_shard(ShardNumber(shard), 0, 10_000)
+            .await
+            .expect("reads");
         let own = events.iter().filter(|e| e.envelope.organization == organization);
         all.extend(own.map(|e| (ShardNumber(shard), e.position)));
     }
@@ -89,7 +108,11 @@ async fn reader_should_resume_without_gap_or_repetition_while_events_arrive() {
         let of = |all: &[(ShardNumber, u64)]| -> Vec<u64> {
             all.iter().filter(|(s, _)| *s == shard).map(|(_, p)| *p).collect()
         };
-        assert_eq!(of(&seen), of(&truth(&history, me).await), "shard {shard}: in order, complete, once");
+        assert_eq!(
+            of(&seen),
+            of(&truth(&history, me).await),
+            "shard {shard}: in order, complete, once"
+        );
     }
 }
 
@@ -98,7 +121,10 @@ async fn reader_that_fell_out_of_its_ring_should_still_get_everything() {
     let history = History::new();
     let me = (history.organization(), history.vault());
     let hub = hub(&history, Gate::open()).await;
-    let topic = Topic { organization: me.0, vault: Some(me.1) };
+    let topic = Topic {
+        organization: me.0,
+        vault: Some(me.1),
+    };
     let mut reader = hub.read(topic, None).expect("reads");
     let transfer = history.transfer(2);
     for _ in 0..10 {
@@ -116,13 +142,22 @@ async fn reader_that_stays_too_slow_should_be_closed_with_a_cursor_that_loses_no
     let history = History::new();
     let me = (history.organization(), history.vault());
     let hub = hub(&history, Gate::open()).await;
-    let topic = Topic { organization: me.0, vault: Some(me.1) };
+    let topic = Topic {
+        organization: me.0,
+        vault: Some(me.1),
+    };
     let mut reader = hub.read(topic, None).expect("reads");
     let transfer = history.transfer(2);
     let mut seen = Vec::new();
     let refusal = loop {
         // a quarter more than what is read arrives, so it never catches up and falls out again and again
-        approve(&history, me, transfer, 5 * u32::try_from(VAULT_RING).expect("small") / 4).await;
+        approve(
+            &history,
+            me,
+            transfer,
+            5 * u32::try_from(VAULT_RING).expect("small") / 4,
+        )
+        .await;
         let mut closed = None;
         for _ in 0..VAULT_RING {
             match timeout(SOON, reader.next()).await.expect("in time") {
@@ -154,11 +189,25 @@ async fn strangers_and_other_vaults_should_see_nothing() {
     let (mine, second) = (history.vault(), history.vault());
     let hub = hub(&history, Gate::open()).await;
     let mut foreign = hub.read(whole(stranger), None).expect("reads");
-    let mut of_second = hub.read(Topic { organization: me, vault: Some(second) }, None).expect("reads");
+    let mut of_second = hub
+        .read(
+            Topic {
+                organization: me,
+                vault: Some(second),
+            },
+            None,
+        )
+        .expect("reads");
     // a vault's id under another tenant names nothing, live or from the log
     let begin = Positions::default();
     let mut stolen = hub
-        .read(Topic { organization: stranger, vault: Some(mine) }, Some(begin.clone()))
+        .read(
+            Topic {
+                organization: stranger,
+                vault: Some(mine),
+            },
+            Some(begin.clone()),
+        )
         .expect("reads");
     approve(&history, (me, mine), history.transfer(2), 5).await;
     rename(&history, me, mine, "one").await;
@@ -181,11 +230,17 @@ async fn item_should_wait_for_the_views() {
     let hub = hub(&history, Arc::clone(&gate)).await;
     let mut reader = hub.read(whole(me.0), None).expect("reads");
     approve(&history, me, history.transfer(2), 3).await;
-    assert!(timeout(Duration::from_millis(100), reader.next()).await.is_err(), "nothing is folded");
+    assert!(
+        timeout(Duration::from_millis(100), reader.next()).await.is_err(),
+        "nothing is folded"
+    );
     gate.0.send_replace(2);
     assert_eq!(next(&mut reader).await.1, 1);
     assert_eq!(next(&mut reader).await.1, 2);
-    assert!(timeout(Duration::from_millis(100), reader.next()).await.is_err(), "the third is not folded");
+    assert!(
+        timeout(Duration::from_millis(100), reader.next()).await.is_err(),
+        "the third is not folded"
+    );
     gate.0.send_replace(3);
     assert_eq!(next(&mut reader).await.1, 3);
 }
@@ -199,7 +254,10 @@ async fn changes_should_be_conflated_by_key_however_far_behind() {
     let history = History::new();
     let me = (history.organization(), history.vault());
     let hub = hub(&history, Gate::open()).await;
-    let topic = Topic { organization: me.0, vault: Some(me.1) };
+    let topic = Topic {
+        organization: me.0,
+        vault: Some(me.1),
+    };
     let mut changes = Changes::new(hub.read(topic, None).expect("reads"), transfers);
     let busy = history.transfer(2);
     let quiet = history.transfer(2);
@@ -216,12 +274,22 @@ async fn changes_should_be_conflated_by_key_however_far_behind() {
     }
     let mut keys = Vec::new();
     for _ in 0..2 {
-        let (key, positions) = timeout(SOON, changes.next()).await.expect("in time").expect("changes");
-        assert_eq!(positions.0[&ShardNumber(2)].position, last, "the row includes all that happened");
+        let (key, positions) = timeout(SOON, changes.next())
+            .await
+            .expect("in time")
+            .expect("changes");
+        assert_eq!(
+            positions.0[&ShardNumber(2)].position,
+            last,
+            "the row includes all that happened"
+        );
         keys.push(key);
     }
     assert_eq!(keys, [Key::Transfer(busy), Key::Transfer(quiet)]);
-    assert!(timeout(Duration::from_millis(100), changes.next()).await.is_err(), "each key once");
+    assert!(
+        timeout(Duration::from_millis(100), changes.next()).await.is_err(),
+        "each key once"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -232,11 +300,17 @@ async fn only_key_should_begin_at_once_and_hear_of_no_other() {
     let (mine, other) = (history.transfer(2), history.transfer(2));
     let mut changes = Changes::new(hub.read(whole(me.0), None).expect("reads"), transfers);
     changes.only(Key::Transfer(mine));
-    assert_eq!(changes.next().await.expect("the present state").0, Key::Transfer(mine));
+    assert_eq!(
+        changes.next().await.expect("the present state").0,
+        Key::Transfer(mine)
+    );
     approve(&history, me, other, 3).await;
     assert!(timeout(Duration::from_millis(100), changes.next()).await.is_err());
     approve(&history, me, mine, 1).await;
-    let (key, _) = timeout(SOON, changes.next()).await.expect("in time").expect("changes");
+    let (key, _) = timeout(SOON, changes.next())
+        .await
+        .expect("in time")
+        .expect("changes");
     assert_eq!(key, Key::Transfer(mine));
 }
 
@@ -247,11 +321,23 @@ async fn cursor_of_another_life_should_be_refused() {
     let hub = hub(&history, Gate::open()).await;
     let mut after = hub.published();
     for place in after.0.values_mut() {
-        *place = Place { incarnation: place.incarnation + 1, position: 0 };
+        *place = Place {
+            incarnation: place.incarnation + 1,
+            position: 0,
+        };
     }
     let refusal = hub.read(whole(me), Some(after)).err().expect("refused");
-    assert_eq!((refusal.code, refusal.field.as_deref()), (ErrorCode::CursorInvalid, Some("after")));
-    let unknown = Positions::one(ShardNumber(99), Place { incarnation: 1, position: 1 });
+    assert_eq!(
+        (refusal.code, refusal.field.as_deref()),
+        (ErrorCode::CursorInvalid, Some("after"))
+    );
+    let unknown = Positions::one(
+        ShardNumber(99),
+        Place {
+            incarnation: 1,
+            position: 1,
+        },
+    );
     assert!(hub.read(whole(me), Some(unknown)).is_err());
 }
 
@@ -261,7 +347,16 @@ async fn topics_should_vanish_with_their_readers() {
     let me = (history.organization(), history.vault());
     let hub = hub(&history, Gate::open()).await;
     let kept = hub.read(whole(me.0), None).expect("reads");
-    drop(hub.read(Topic { organization: me.0, vault: Some(me.1) }, None).expect("reads"));
+    drop(
+        hub.read(
+            Topic {
+                organization: me.0,
+                vault: Some(me.1),
+            },
+            None,
+        )
+        .expect("reads"),
+    );
     assert_eq!(hub.topics(), 2);
     approve(&history, me, history.transfer(2), 1).await;
     while hub.published().0[&ShardNumber(2)].position < 1 {

@@ -139,7 +139,10 @@ impl<'a> Meter<'a> {
                         depth: inner.depth + 1,
                         top: 1,
                         top_real: usize::from(!field.node.name.node.starts_with("__")),
-                        schema: inner.schema.saturating_add(usize::from(matches!(field.node.name.node.as_str(), "__schema" | "__type"))),
+                        schema: inner.schema.saturating_add(usize::from(matches!(
+                            field.node.name.node.as_str(),
+                            "__schema" | "__type"
+                        ))),
                     }
                 }
                 Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
@@ -188,7 +191,10 @@ mod tests {
             Some(ErrorCode::QueryTooComplex)
         );
         assert_eq!(
-            code(&format!("{{ a {} }}", "@skip(if: true) ".repeat(MAX_DIRECTIVES + 1))),
+            code(&format!(
+                "{{ a {} }}",
+                "@skip(if: true) ".repeat(MAX_DIRECTIVES + 1)
+            )),
             Some(ErrorCode::QueryTooComplex)
         );
     }
@@ -211,9 +217,14 @@ mod tests {
             code("{ ...a } fragment a on Q { ...b } fragment b on Q { ...a }"),
             Some(ErrorCode::QueryInvalid)
         );
-        let many: String = (0..MAX_DEFINITIONS).map(|i| format!("query q{i} {{ a }} ")).collect();
+        let many: String = (0..MAX_DEFINITIONS)
+            .map(|i| format!("query q{i} {{ a }} "))
+            .collect();
         assert_eq!(code(&many), None);
-        assert_eq!(code(&format!("{many} fragment f on Q {{ a }}")), Some(ErrorCode::QueryTooComplex));
+        assert_eq!(
+            code(&format!("{many} fragment f on Q {{ a }}")),
+            Some(ErrorCode::QueryTooComplex)
+        );
     }
 
     #[test]
@@ -232,6 +243,9 @@ mod tests {
         assert_eq!(code(&chain), None);
         assert_eq!(check(&parse_query(&chain).expect("parses")), Ok(true));
         assert_eq!(check(&parse_query("{ __typename }").expect("parses")), Ok(false));
-        assert_eq!(code(&format!("{{ v {}", &chain[1..])), Some(ErrorCode::QueryTooComplex));
+        assert_eq!(
+            code(&format!("{{ v {}", &chain[1..])),
+            Some(ErrorCode::QueryTooComplex)
+        );
     }
 }

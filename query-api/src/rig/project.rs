@@ -42,8 +42,13 @@ pub async fn project(
 ) {
     let clock = Arc::new(SystemClock);
     let bus = Arc::new(LogBus::new(history.port()));
-    let tailer =
-        Tailer::new(bus, history.port(), clock.clone(), Arc::new(TracingObserver), TailOptions::default());
+    let tailer = Tailer::new(
+        bus,
+        history.port(),
+        clock.clone(),
+        Arc::new(TracingObserver),
+        TailOptions::default(),
+    );
     let projector = Projector::new(ProjectorParts {
         store: Arc::clone(store),
         log: history.port(),

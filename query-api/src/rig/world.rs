@@ -14,14 +14,17 @@ use tower::ServiceExt;
 use vaultstream_domain::ports::{EventLog, ViewStore};
 use vaultstream_event_schemas::chain::{AssetSettings, BlockRef, ChainSettings};
 use vaultstream_event_schemas::envelope::Owner;
-use vaultstream_event_schemas::organization::v1::{Approval, KeyIssued, KeyRevoked, Registered, SessionOpened};
+use vaultstream_event_schemas::organization::v1::{
+    Approval, KeyIssued, KeyRevoked, Registered, SessionOpened,
+};
 use vaultstream_event_schemas::token::{MacKey, Place, Positions};
 use vaultstream_event_schemas::transfer::v1::Requested;
 use vaultstream_event_schemas::vault::v1::{
     AccountAdded, AccountOpened, AccountRequested, BalanceObserved, Custody, Tier, VaultCreated,
 };
 use vaultstream_event_schemas::{
-    AccountId, Amount, ApiKeyId, AssetId, ChainId, OrganizationId, SessionId, Slug, Timestamp, TransferId, VaultId,
+    AccountId, Amount, ApiKeyId, AssetId, ChainId, OrganizationId, SessionId, Slug, Timestamp, TransferId,
+    VaultId,
 };
 use vaultstream_gateway::credential::Secret;
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
@@ -79,7 +82,11 @@ fn chain() -> ChainSettings {
         slug: Slug::try_new("eth_sandbox").expect("a slug"),
         name: "Ethereum sandbox".into(),
         sandbox: true,
-        assets: vec![AssetSettings { id: ether(), symbol: "ETH".into(), decimals: 18 }],
+        assets: vec![AssetSettings {
+            id: ether(),
+            symbol: "ETH".into(),
+            decimals: 18,
+        }],
     }
 }
 
@@ -94,7 +101,10 @@ impl World {
         let history = Arc::new(History::new());
         let clock = Arc::new(SystemClock);
         let registered: Vec<_> = families().into_iter().map(|(family, _)| family).collect();
-        let views = SqliteViews::open(&ViewOptions::new(history.directory.path().join("views"), registered));
+        let views = SqliteViews::open(&ViewOptions::new(
+            history.directory.path().join("views"),
+            registered,
+        ));
         let store: Arc<dyn ViewStore> = Arc::new(views.expect("opens"));
         let generations = Arc::new(Generations::new(&BTreeMap::new()));
         let watermarks = Arc::new(Watermarks::default());
@@ -107,7 +117,9 @@ impl World {
             generations,
             watermarks,
         });
-        let hub = Hub::init(history.port(), Arc::new(reads.clone()), &Tasks).await.expect("starts");
+        let hub = Hub::init(history.port(), Arc::new(reads.clone()), &Tasks)
+            .await
+            .expect("starts");
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
         let services = Services {
@@ -121,25 +133,45 @@ impl World {
             drain: draining,
         };
         let bus = Arc::new(LogBus::new(history.port()));
-        let directory = Directory::start(history.port(), bus, clock.clone(), &Tasks).await.expect("starts");
+        let directory = Directory::start(history.port(), bus, clock.clone(), &Tasks)
+            .await
+            .expect("starts");
         let (per_credential, per_address) = DoorParts::DEFAULT_QUOTAS;
         let credentials = Credentials::new(directory, clock.clone());
-        let door = Door::new(DoorParts { credentials, clock, per_credential, per_address });
+        let door = Door::new(DoorParts {
+            credentials,
+            clock,
+            per_credential,
+            per_address,
+        });
         let edge = Edge::new(&EdgeOptions::default(), Arc::new(SystemIds));
         let router = edge.wrap(crate::router(services.clone(), door));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let served = router.clone();
         tokio::spawn(async move { axum::serve(listener, served).await });
-        Self { history, services, heads, drain, address, router }
+        Self {
+            history,
+            services,
+            heads,
+            drain,
+            address,
+            router,
+        }
     }
 
     /// Registers an organization with a key of these scopes and a session that may do the same.
     pub async fn tenant(&self, scopes: &[&str]) -> Tenant {
         let history = &self.history;
         let organization = history.organization();
-        let registered = Registered { approval: Approval::None, contact: None, name: "Acme".into() };
-        history.put(organization, organization, Owner::Itself, &registered).await;
+        let registered = Registered {
+            approval: Approval::None,
+            contact: None,
+            name: "Acme".into(),
+        };
+        history
+            .put(organization, organization, Owner::Itself, &registered)
+            .await;
         let key = history.key();
         let secret = Secret::generate(&SystemRng);
         let mut scopes: Vec<String> = scopes.iter().map(|s| (*s).to_owned()).collect();
@@ -165,19 +197,28 @@ impl World {
             organization,
             key,
             bearer: format!("Bearer {}", secret.text_for(key)),
-            cookie: format!("{}={}", vaultstream_client::SESSION_COOKIE, cookie.text_for(session)),
+            cookie: format!(
+                "{}={}",
+                vaultstream_client::SESSION_COOKIE,
+                cookie.text_for(session)
+            ),
         }
     }
 
     /// A tenant that may read everything.
     pub async fn reader(&self) -> Tenant {
-        self.tenant(&["events:read", "transfers:read", "vaults:read"]).await
+        self.tenant(&["events:read", "transfers:read", "vaults:read"])
+            .await
     }
 
     /// Revokes a tenant's key.
     pub async fn revoke(&self, tenant: &Tenant) {
-        let revoked = KeyRevoked { reason: "test".into() };
-        self.history.put(tenant.key, tenant.organization, Owner::Itself, &revoked).await;
+        let revoked = KeyRevoked {
+            reason: "test".into(),
+        };
+        self.history
+            .put(tenant.key, tenant.organization, Owner::Itself, &revoked)
+            .await;
     }
 
     /// A vault with one open account that holds ether.
@@ -185,14 +226,28 @@ impl World {
         let history = &self.history;
         let (vault, account) = (history.vault(), AccountId::from_uuid(history.on_chain(2)));
         let chain = chain().id;
-        let created = VaultCreated { name: name.into(), tier: Tier::Hot };
-        history.put(vault, tenant.organization, Owner::Itself, &created).await;
+        let created = VaultCreated {
+            name: name.into(),
+            tier: Tier::Hot,
+        };
+        history
+            .put(vault, tenant.organization, Owner::Itself, &created)
+            .await;
         let owner = Owner::Vault(vault);
-        let requested = AccountRequested { chain: chain.clone(), custody: Custody::Software, vault };
+        let requested = AccountRequested {
+            chain: chain.clone(),
+            custody: Custody::Software,
+            vault,
+        };
         history.put(account, tenant.organization, owner, &requested).await;
         let added = AccountAdded { account, chain };
-        history.put(vault, tenant.organization, Owner::Itself, &added).await;
-        let opened = AccountOpened { address: format!("0x{:040x}", account.uuid().as_u128()), public_key: "02".into() };
+        history
+            .put(vault, tenant.organization, Owner::Itself, &added)
+            .await;
+        let opened = AccountOpened {
+            address: format!("0x{:040x}", account.uuid().as_u128()),
+            public_key: "02".into(),
+        };
         history.put(account, tenant.organization, owner, &opened).await;
         let held = Held { vault, account };
         self.balance(tenant, held, 5_000_000_000_000_000_000, 1).await;
@@ -203,10 +258,20 @@ impl World {
     pub async fn balance(&self, tenant: &Tenant, held: Held, wei: u128, height: u64) {
         let observed = BalanceObserved {
             asset: ether(),
-            block: BlockRef { hash: format!("0x{height:064x}"), height },
+            block: BlockRef {
+                hash: format!("0x{height:064x}"),
+                height,
+            },
             minor: Amount::from_u128(wei),
         };
-        self.history.put(held.account, tenant.organization, Owner::Vault(held.vault), &observed).await;
+        self.history
+            .put(
+                held.account,
+                tenant.organization,
+                Owner::Vault(held.vault),
+                &observed,
+            )
+            .await;
     }
 
     /// A requested transfer of one ether.
@@ -223,7 +288,14 @@ impl World {
             memo: None,
             vault: held.vault,
         };
-        self.history.put(transfer, tenant.organization, Owner::Vault(held.vault), &requested).await;
+        self.history
+            .put(
+                transfer,
+                tenant.organization,
+                Owner::Vault(held.vault),
+                &requested,
+            )
+            .await;
         transfer
     }
 
@@ -231,17 +303,34 @@ impl World {
     pub async fn settled(&self) {
         let heads = self.history.log.heads().await.expect("heads");
         let places = heads.into_iter().map(|(shard, head)| {
-            (shard, Place { incarnation: head.incarnation, position: head.position })
+            (
+                shard,
+                Place {
+                    incarnation: head.incarnation,
+                    position: head.position,
+                },
+            )
         });
         let all = Positions(places.collect());
-        self.services.reads.wait(&ViewName::ALL, &all, 20_000).await.expect("folded in time");
+        self.services
+            .reads
+            .wait(&ViewName::ALL, &all, 20_000)
+            .await
+            .expect("folded in time");
     }
 
     /// Sends a request to the router as it is.
     pub async fn send(&self, request: Request<Body>) -> (StatusCode, Value) {
-        let response = self.router.clone().oneshot(request).await.expect("a router never fails");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("a router never fails");
         let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024).await.expect("a body");
+        let body = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024)
+            .await
+            .expect("a body");
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
@@ -264,5 +353,7 @@ impl World {
 
 /// The code of an answer's first error.
 pub fn code(answer: &Value) -> &str {
-    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("no code")
+    answer["errors"][0]["extensions"]["code"]
+        .as_str()
+        .unwrap_or("no code")
 }

@@ -15,7 +15,10 @@ use crate::refusal::Refusal;
 
 /// The life of an account.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "vaultstream_event_schemas::status::AccountStatus", rename_items = "snake_case")]
+#[graphql(
+    remote = "vaultstream_event_schemas::status::AccountStatus",
+    rename_items = "snake_case"
+)]
 pub enum AccountStatus {
     /// Its key is being made; it has no address yet.
     Opening,
@@ -29,7 +32,10 @@ pub enum AccountStatus {
 
 /// Who holds an account's key.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "vaultstream_event_schemas::vault::v1::Custody", rename_items = "snake_case")]
+#[graphql(
+    remote = "vaultstream_event_schemas::vault::v1::Custody",
+    rename_items = "snake_case"
+)]
 pub enum Custody {
     /// A software key in the platform's keystore.
     Software,
@@ -59,7 +65,9 @@ impl Account {
     /// Its chain.
     async fn chain(&self, ctx: &Context<'_>) -> Result<Chain> {
         let services = services(ctx);
-        let settings = services.chain(&self.0.chain).ok_or_else(|| Refusal::not_found("chain"))?;
+        let settings = services
+            .chain(&self.0.chain)
+            .ok_or_else(|| Refusal::not_found("chain"))?;
         Ok(Chain::new(services, settings))
     }
 
@@ -109,10 +117,7 @@ impl Account {
 
 impl Account {
     /// An account of the caller.
-    pub async fn load(
-        ctx: &Context<'_>,
-        id: vaultstream_event_schemas::AccountId,
-    ) -> Result<Self> {
+    pub async fn load(ctx: &Context<'_>, id: vaultstream_event_schemas::AccountId) -> Result<Self> {
         caller(ctx)?.require("vaults:read")?;
         let row = ctx.data::<Loaders>()?.account(id).await?;
         Ok(Self(row.ok_or_else(|| Refusal::not_found("accountId"))?))

@@ -63,7 +63,9 @@ impl Money {
 
     /// A fee: an amount of a chain's native asset.
     pub fn fee(services: &Services, chain: &ChainId, minor: MinorUnits) -> Option<Self> {
-        services.native(chain).map(|native| Self::new(services, &native.id, minor))
+        services
+            .native(chain)
+            .map(|native| Self::new(services, &native.id, minor))
     }
 }
 
@@ -78,6 +80,9 @@ pub struct Block {
 
 impl From<&BlockRef> for Block {
     fn from(block: &BlockRef) -> Self {
-        Self { hash: block.hash.clone(), height: Long(block.height) }
+        Self {
+            hash: block.hash.clone(),
+            height: Long(block.height),
+        }
     }
 }

@@ -63,7 +63,12 @@ impl AssetTotal {
     /// A sum with its asset's settings.
     pub fn new(services: &Services, asset: &AssetId, minor: vaultstream_event_schemas::Amount) -> Self {
         let money = Money::new(services, asset, minor);
-        Self { asset: money.asset, minor: money.minor, decimals: money.decimals, symbol: money.symbol }
+        Self {
+            asset: money.asset,
+            minor: money.minor,
+            decimals: money.decimals,
+            symbol: money.symbol,
+        }
     }
 
     /// The sums of some balances, by asset; a sum beyond 256 bits stays at the largest amount.
@@ -75,6 +80,8 @@ impl AssetTotal {
                 .checked_add(row.minor)
                 .unwrap_or(vaultstream_event_schemas::Amount::from_be_bytes([0xff; 32]));
         }
-        sums.into_iter().map(|(asset, minor)| Self::new(services, asset, minor)).collect()
+        sums.into_iter()
+            .map(|(asset, minor)| Self::new(services, asset, minor))
+            .collect()
     }
 }

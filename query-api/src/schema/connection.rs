@@ -31,13 +31,18 @@ pub struct List<'a> {
 impl<'a> List<'a> {
     /// Names a list; `question` holds filter and sort.
     pub fn new(services: &'a Services, organization: OrganizationId, question: &str) -> Self {
-        Self { services, name: format!("{organization}/{question}") }
+        Self {
+            services,
+            name: format!("{organization}/{question}"),
+        }
     }
 
     /// The page that is asked for.
     pub fn page(&self, first: i32, after: Option<&str>) -> Result<PageRequest, Refusal> {
         let limit = limits::page_size(first)?;
-        let Some(after) = after else { return Ok(PageRequest::first(limit)) };
+        let Some(after) = after else {
+            return Ok(PageRequest::first(limit));
+        };
         let cursor = self
             .services
             .mac
@@ -50,7 +55,11 @@ impl<'a> List<'a> {
     pub fn seal<T>(&self, page: Page<T>, request: &PageRequest) -> (Vec<(String, T)>, PageInfo) {
         let seal = |cursor: &[u8]| self.services.mac.seal_cursor(&self.name, cursor);
         let next = page.next.as_deref().map(seal);
-        let entries: Vec<_> = page.items.into_iter().map(|edge| (seal(&edge.cursor), edge.row)).collect();
+        let entries: Vec<_> = page
+            .items
+            .into_iter()
+            .map(|edge| (seal(&edge.cursor), edge.row))
+            .collect();
         let info = PageInfo {
             has_previous_page: request.after.is_some(),
             has_next_page: next.is_some(),
@@ -88,8 +97,15 @@ macro_rules! connection {
                 page_info: crate::schema::connection::PageInfo,
             ) -> Self {
                 let nodes = entries.iter().map(|(_, node)| node.clone()).collect();
-                let edges = entries.into_iter().map(|(cursor, node)| $edge { cursor, node }).collect();
-                Self { edges, nodes, page_info }
+                let edges = entries
+                    .into_iter()
+                    .map(|(cursor, node)| $edge { cursor, node })
+                    .collect();
+                Self {
+                    edges,
+                    nodes,
+                    page_info,
+                }
             }
         }
     };

@@ -51,11 +51,17 @@ impl Event {
 
     /// The vault's name now; null without the scope `vaults:read`.
     async fn vault_name(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let Some(id) = self.0.vault_id else { return Ok(None) };
+        let Some(id) = self.0.vault_id else {
+            return Ok(None);
+        };
         if caller(ctx)?.require("vaults:read").is_err() {
             return Ok(None);
         }
-        Ok(ctx.data::<Loaders>()?.vault(id).await?.map(|row| row.name.clone()))
+        Ok(ctx
+            .data::<Loaders>()?
+            .vault(id)
+            .await?
+            .map(|row| row.name.clone()))
     }
 
     /// The id of the thing it is about.
@@ -83,14 +89,20 @@ impl Event {
 pub fn checked_types(types: Option<Vec<String>>) -> Result<Vec<String>, Refusal> {
     let types = types.unwrap_or_default();
     if types.len() > MAX_TYPES {
-        return Err(Refusal::field("types", format!("at most {MAX_TYPES} types may be named")));
+        return Err(Refusal::field(
+            "types",
+            format!("at most {MAX_TYPES} types may be named"),
+        ));
     }
     let public = public_types();
     match types.iter().find(|t| !public.contains(&t.as_str())) {
         None => Ok(types),
         Some(unknown) => {
             let unknown: String = unknown.chars().take(64).collect();
-            Err(Refusal::field("types", format!("`{unknown}` is no public event type")))
+            Err(Refusal::field(
+                "types",
+                format!("`{unknown}` is no public event type"),
+            ))
         }
     }
 }
@@ -109,7 +121,10 @@ pub async fn feed(
     let request = list.page(first, after)?;
     let page = services.reads.feed(caller.organization, query, &request).await?;
     let (entries, info) = list.seal(page, &request);
-    let entries = entries.into_iter().map(|(cursor, event)| (cursor, Event(Arc::new(event)))).collect();
+    let entries = entries
+        .into_iter()
+        .map(|(cursor, event)| (cursor, Event(Arc::new(event))))
+        .collect();
     Ok(FeedConnection::new(entries, info))
 }
 

@@ -13,7 +13,10 @@ use crate::refusal::Refusal;
 
 /// The life of an execution.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "vaultstream_event_schemas::status::ExecutionStatus", rename_items = "snake_case")]
+#[graphql(
+    remote = "vaultstream_event_schemas::status::ExecutionStatus",
+    rename_items = "snake_case"
+)]
 pub enum ExecutionStatus {
     /// Waits for a slot.
     Queued,
@@ -83,7 +86,11 @@ impl Execution {
 
     /// The transfer it carries out; the first one when there are several.
     async fn transfer_id(&self) -> Result<ID> {
-        let first = self.0.transfers.first().ok_or_else(|| Refusal::not_found("transferId"))?;
+        let first = self
+            .0
+            .transfers
+            .first()
+            .ok_or_else(|| Refusal::not_found("transferId"))?;
         Ok(ID::from(first))
     }
 
@@ -129,8 +136,12 @@ impl Execution {
 
     /// Blocks on top of its own, that one included, counted from block hashes; 0 while it is in none.
     async fn confirmations(&self, ctx: &Context<'_>) -> Long {
-        let Some(block) = &self.0.block else { return Long(0) };
-        let tip = services(ctx).head(&self.0.chain).map_or(block.height, |seen| seen.head.tip.at.height);
+        let Some(block) = &self.0.block else {
+            return Long(0);
+        };
+        let tip = services(ctx)
+            .head(&self.0.chain)
+            .map_or(block.height, |seen| seen.head.tip.at.height);
         Long(tip.saturating_sub(block.height) + 1)
     }
 

@@ -43,8 +43,14 @@ pub struct Loaders {
 impl Loaders {
     /// Loaders for one query.
     pub fn of_query(reads: Reads, organization: OrganizationId) -> Self {
-        let rows = DataLoader::with_cache(Rows { reads, organization }, tokio::spawn, HashMapCache::default());
-        Self { rows: rows.delay(Duration::ZERO).max_batch_size(BATCH) }
+        let rows = DataLoader::with_cache(
+            Rows { reads, organization },
+            tokio::spawn,
+            HashMapCache::default(),
+        );
+        Self {
+            rows: rows.delay(Duration::ZERO).max_batch_size(BATCH),
+        }
     }
 
     /// Loaders for one subscription.
@@ -66,12 +72,20 @@ impl Loaders {
 
     /// The accounts of a vault.
     pub async fn accounts(&self, vault: VaultId) -> Result<Arc<[Arc<AccountRow>]>, Refusal> {
-        Ok(self.rows.load_one(AccountsOf(vault)).await?.unwrap_or_else(|| Arc::from([])))
+        Ok(self
+            .rows
+            .load_one(AccountsOf(vault))
+            .await?
+            .unwrap_or_else(|| Arc::from([])))
     }
 
     /// The balances of a vault.
     pub async fn balances(&self, vault: VaultId) -> Result<Arc<[BalanceRow]>, Refusal> {
-        Ok(self.rows.load_one(BalancesOf(vault)).await?.unwrap_or_else(|| Arc::from([])))
+        Ok(self
+            .rows
+            .load_one(BalancesOf(vault))
+            .await?
+            .unwrap_or_else(|| Arc::from([])))
     }
 }
 
@@ -81,7 +95,11 @@ impl Loader<VaultId> for Rows {
 
     async fn load(&self, keys: &[VaultId]) -> Result<HashMap<VaultId, Self::Value>, Refusal> {
         let rows = self.reads.vaults_by_id(self.organization, keys).await?;
-        Ok(rows.into_iter().flatten().map(|row| (row.id, Arc::new(row))).collect())
+        Ok(rows
+            .into_iter()
+            .flatten()
+            .map(|row| (row.id, Arc::new(row)))
+            .collect())
     }
 }
 
@@ -131,7 +149,11 @@ where
     F: Fn(K) -> A,
     A: Future<Output = Result<Option<(K, V)>, Refusal>>,
 {
-    let answers: Vec<_> = stream::iter(keys.to_vec()).map(read).buffered(ABREAST).collect().await;
+    let answers: Vec<_> = stream::iter(keys.to_vec())
+        .map(read)
+        .buffered(ABREAST)
+        .collect()
+        .await;
     let mut found = HashMap::with_capacity(keys.len());
     for answer in answers {
         found.extend(answer?);

@@ -40,7 +40,11 @@ pub async fn node(ctx: &Context<'_>, id: &str) -> async_graphql::Result<Node> {
             let caller = caller(ctx)?;
             caller.require("transfers:read")?;
             let id = ExecutionId::from_uuid(stream.id);
-            let row = services(ctx).reads.execution(caller.organization, id).await.map_err(Refusal::from)?;
+            let row = services(ctx)
+                .reads
+                .execution(caller.organization, id)
+                .await
+                .map_err(Refusal::from)?;
             Node::Execution(Execution::new(row.ok_or_else(missing)?))
         }
         StreamKind::Organization => {
@@ -48,7 +52,11 @@ pub async fn node(ctx: &Context<'_>, id: &str) -> async_graphql::Result<Node> {
             if own.stream() != stream {
                 return Err(missing().into());
             }
-            let row = services(ctx).reads.organization(own).await.map_err(Refusal::from)?;
+            let row = services(ctx)
+                .reads
+                .organization(own)
+                .await
+                .map_err(Refusal::from)?;
             Node::Organization(row.ok_or_else(missing)?.into())
         }
         _ => return Err(missing().into()),

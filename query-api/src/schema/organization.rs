@@ -7,7 +7,10 @@ use super::scalar::{Timestamp, int};
 
 /// The life of an organization.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "vaultstream_event_schemas::status::OrganizationStatus", rename_items = "snake_case")]
+#[graphql(
+    remote = "vaultstream_event_schemas::status::OrganizationStatus",
+    rename_items = "snake_case"
+)]
 pub enum OrganizationStatus {
     /// Takes commands.
     Active,
@@ -19,7 +22,10 @@ pub enum OrganizationStatus {
 
 /// How many people must approve a transfer.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "vaultstream_event_schemas::organization::v1::Approval", rename_items = "snake_case")]
+#[graphql(
+    remote = "vaultstream_event_schemas::organization::v1::Approval",
+    rename_items = "snake_case"
+)]
 pub enum Approval {
     /// Nobody: transfers run at once.
     None,

@@ -70,7 +70,12 @@ impl Query {
     }
 
     /// A transfer by its id; null with the error `not-found` when there is none of yours.
-    async fn transfer(&self, ctx: &Context<'_>, id: ID, at_least: Option<String>) -> Result<Option<Transfer>> {
+    async fn transfer(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least: Option<String>,
+    ) -> Result<Option<Transfer>> {
         let id = id.parse().map_err(|e| no_id("id", &e))?;
         self::at_least(ctx, at_least.as_deref(), &[ViewName::Transfers]).await?;
         Ok(Some(Transfer::load(ctx, id).await?))
@@ -78,6 +83,7 @@ impl Query {
 
     /// Transfers; `first` is 1 to 200.
     #[graphql(complexity = "page_cost(first, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments are the published ones")]
     async fn transfers(
         &self,
         ctx: &Context<'_>,
@@ -94,7 +100,12 @@ impl Query {
 
     /// What the accounts of a vault hold, one entry an account and asset.
     #[graphql(complexity = "2 + 8 * child_complexity")]
-    async fn balances(&self, ctx: &Context<'_>, vault_id: ID, at_least: Option<String>) -> Result<Vec<Balance>> {
+    async fn balances(
+        &self,
+        ctx: &Context<'_>,
+        vault_id: ID,
+        at_least: Option<String>,
+    ) -> Result<Vec<Balance>> {
         let id = self::vault_id("vaultId", &vault_id)?;
         self::at_least(ctx, at_least.as_deref(), &VAULT_VIEWS).await?;
         let vault = Vault::load(ctx, id).await?;
@@ -123,7 +134,10 @@ impl Query {
         at_least: Option<String>,
     ) -> Result<FeedConnection> {
         let vault = vault_id.map(|id| self::vault_id("vaultId", &id)).transpose()?;
-        let query = FeedQuery { vault, types: checked_types(types)? };
+        let query = FeedQuery {
+            vault,
+            types: checked_types(types)?,
+        };
         self::at_least(ctx, at_least.as_deref(), &[ViewName::Feed]).await?;
         Ok(feed(ctx, &query, first, after.as_deref()).await?)
     }
@@ -139,7 +153,11 @@ impl Query {
     async fn chains(&self, ctx: &Context<'_>) -> Result<Vec<Chain>> {
         caller(ctx)?;
         let services = services(ctx);
-        Ok(services.chains.iter().map(|settings| Chain::new(services, settings)).collect())
+        Ok(services
+            .chains
+            .iter()
+            .map(|settings| Chain::new(services, settings))
+            .collect())
     }
 
     /// How far the views are behind the log.

@@ -9,7 +9,10 @@ use crate::refusal::Refusal;
 
 /// What a hit leads to.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "vaultstream_projectors::rows::LookupKind", rename_items = "snake_case")]
+#[graphql(
+    remote = "vaultstream_projectors::rows::LookupKind",
+    rename_items = "snake_case"
+)]
 pub enum SearchKind {
     /// A vault.
     Vault,
@@ -53,7 +56,10 @@ pub async fn search(ctx: &Context<'_>, text: &str, first: i32) -> Result<Vec<Sea
     if vaults.is_err() && transfers.is_err() {
         vaults.clone()?;
     }
-    let rows = services(ctx).reads.lookup(caller.organization, text, page_size(first)?).await?;
+    let rows = services(ctx)
+        .reads
+        .lookup(caller.organization, text, page_size(first)?)
+        .await?;
     let seen = |row: &LookupRow| match row.kind {
         LookupKind::Vault | LookupKind::Account => vaults.is_ok(),
         LookupKind::Transfer | LookupKind::Execution => transfers.is_ok(),

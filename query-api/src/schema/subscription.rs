@@ -92,9 +92,22 @@ impl Subscription {
         if let Some(vault) = vault {
             owned(&services, caller.organization, vault).await?;
         }
-        let after = after.map(|cursor| open_cursor(&services.mac, &cursor)).transpose()?;
-        let reader = services.hub.read(Topic { organization: caller.organization, vault }, after)?;
-        Ok(log_items(Log { services, reader, types, ready: VecDeque::new() }))
+        let after = after
+            .map(|cursor| open_cursor(&services.mac, &cursor))
+            .transpose()?;
+        let reader = services.hub.read(
+            Topic {
+                organization: caller.organization,
+                vault,
+            },
+            after,
+        )?;
+        Ok(log_items(Log {
+            services,
+            reader,
+            types,
+            ready: VecDeque::new(),
+        }))
     }
 
     /// State kind: transfers as they are after each change, conflated by transfer for slow readers. With `transferId` the
@@ -110,10 +123,16 @@ impl Subscription {
         let organization = caller.organization;
         let services = services(ctx).clone();
         let mut vault = vault_id.map(|id| self::vault_id(&id)).transpose()?;
-        let wanted: Option<TransferId> =
-            transfer_id.map(|id| id.parse()).transpose().map_err(|e| no_id("transferId", &e))?;
+        let wanted: Option<TransferId> = transfer_id
+            .map(|id| id.parse())
+            .transpose()
+            .map_err(|e| no_id("transferId", &e))?;
         if let Some(id) = wanted {
-            let row = services.reads.transfer(organization, id).await.map_err(Refusal::from)?;
+            let row = services
+                .reads
+                .transfer(organization, id)
+                .await
+                .map_err(Refusal::from)?;
             let owner = row.ok_or_else(|| Refusal::not_found("transferId"))?.row.vault_id;
             if vault.is_some_and(|v| v != owner) {
                 return Err(Refusal::not_found("transferId").into());
@@ -131,10 +150,17 @@ impl Subscription {
             loop {
                 let (key, positions) = changes.next().await?;
                 let Key::Transfer(id) = key else { continue };
-                let row = services.reads.transfer(organization, id).await.map_err(Refusal::from)?;
+                let row = services
+                    .reads
+                    .transfer(organization, id)
+                    .await
+                    .map_err(Refusal::from)?;
                 if let Some(row) = row {
                     let token = services.mac.seal_token(&positions);
-                    let item = TransferItem { transfer: Transfer(Arc::new(row)), token };
+                    let item = TransferItem {
+                        transfer: Transfer(Arc::new(row)),
+                        token,
+                    };
                     return Ok(Some((item, (services, changes))));
                 }
             }
@@ -166,9 +192,17 @@ impl Subscription {
             loop {
                 let (key, positions) = changes.next().await?;
                 let Key::Vault(id) = key else { continue };
-                if let Some(row) = services.reads.vault(organization, id).await.map_err(Refusal::from)? {
+                if let Some(row) = services
+                    .reads
+                    .vault(organization, id)
+                    .await
+                    .map_err(Refusal::from)?
+                {
                     let token = services.mac.seal_token(&positions);
-                    let item = VaultItem { vault: Vault(Arc::new(row)), token };
+                    let item = VaultItem {
+                        vault: Vault(Arc::new(row)),
+                        token,
+                    };
                     return Ok(Some((item, (services, changes))));
                 }
             }
@@ -188,10 +222,21 @@ impl Subscription {
         let services = services(ctx).clone();
         let vault = self::vault_id(&vault_id)?;
         owned(&services, organization, vault).await?;
-        let reader = services.hub.read(Topic { organization, vault: Some(vault) }, None)?;
+        let reader = services.hub.read(
+            Topic {
+                organization,
+                vault: Some(vault),
+            },
+            None,
+        )?;
         let mut changes = Changes::new(reader, balance_keys);
         changes.begin_with(Key::Vault(vault));
-        let told = Told { services, changes, last: HashMap::new(), ready: VecDeque::new() };
+        let told = Told {
+            services,
+            changes,
+            last: HashMap::new(),
+            ready: VecDeque::new(),
+        };
         let items = try_unfold(told, move |mut told| async move {
             loop {
                 if let Some((row, positions)) = told.ready.pop_front() {
@@ -214,17 +259,20 @@ impl Subscription {
         let mut heads = services.heads.clone();
         heads.mark_changed();
         let state = (services, heads, HashMap::new(), VecDeque::new());
-        Ok(try_unfold(state, |(services, mut heads, mut told, mut ready)| async move {
-            loop {
-                if let Some(chain) = ready.pop_front() {
-                    return Ok(Some((chain, (services, heads, told, ready))));
+        Ok(try_unfold(
+            state,
+            |(services, mut heads, mut told, mut ready)| async move {
+                loop {
+                    if let Some(chain) = ready.pop_front() {
+                        return Ok(Some((chain, (services, heads, told, ready))));
+                    }
+                    if heads.changed().await.is_err() {
+                        return Ok(None);
+                    }
+                    ready = moved(&services, &mut heads, &mut told);
                 }
-                if heads.changed().await.is_err() {
-                    return Ok(None);
-                }
-                ready = moved(&services, &mut heads, &mut told);
-            }
-        }))
+            },
+        ))
     }
 
     /// State kind: how far the views are behind the log, once a second.
@@ -233,11 +281,14 @@ impl Subscription {
         let services = services(ctx).clone();
         let mut every = tokio::time::interval(FRESHNESS_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        Ok(try_unfold((services, every), |(services, mut every)| async move {
-            every.tick().await;
-            let lag = freshness::measure(&services).await?;
-            Ok(Some((Freshness::new(&services, &lag), (services, every))))
-        }))
+        Ok(try_unfold(
+            (services, every),
+            |(services, mut every)| async move {
+                every.tick().await;
+                let lag = freshness::measure(&services).await?;
+                Ok(Some((Freshness::new(&services, &lag), (services, every))))
+            },
+        ))
     }
 }
 
@@ -272,7 +323,13 @@ impl Log {
             if i < last {
                 // a stored event that reads as several is passed with the last of them
                 let position = item.place.position.saturating_sub(1);
-                cursor.0.insert(item.shard, Place { position, ..item.place });
+                cursor.0.insert(
+                    item.shard,
+                    Place {
+                        position,
+                        ..item.place
+                    },
+                );
             }
             self.ready.push_back((event.clone(), cursor));
         }
@@ -284,7 +341,13 @@ fn log_items(log: Log) -> impl Stream<Item = Result<EventItem>> {
         loop {
             if let Some((event, positions)) = log.ready.pop_front() {
                 let cursor = seal_cursor(&log.services.mac, &positions);
-                return Ok(Some((EventItem { event: Event(Arc::new(event)), cursor }, log)));
+                return Ok(Some((
+                    EventItem {
+                        event: Event(Arc::new(event)),
+                        cursor,
+                    },
+                    log,
+                )));
             }
             match log.reader.next().await {
                 Ok(delivery) => log.take(&delivery),
@@ -308,7 +371,11 @@ fn vault_keys(item: &Item) -> Vec<Key> {
 
 fn balance_keys(item: &Item) -> Vec<Key> {
     let about = item.stream.kind == StreamKind::Account;
-    item.account.filter(|_| about).map(Key::Balances).into_iter().collect()
+    item.account
+        .filter(|_| about)
+        .map(Key::Balances)
+        .into_iter()
+        .collect()
 }
 
 struct Told {

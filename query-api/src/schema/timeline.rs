@@ -88,7 +88,10 @@ pub async fn timeline(
     events.sort_by_key(|event| event.position);
     events.truncate(first);
     let chain = transfer.row.asset.chain();
-    Ok(events.iter().map(|event| entry(services, &chain, event)).collect())
+    Ok(events
+        .iter()
+        .map(|event| entry(services, &chain, event))
+        .collect())
 }
 
 fn text(data: &Value, field: &str) -> Option<String> {
@@ -106,7 +109,10 @@ fn block(data: &Value) -> Option<Block> {
 
 /// The slot of a plan; what else a plan holds is not shown here.
 fn slot(event: &StoredEvent) -> Option<Long> {
-    if !matches!(event.envelope.event_type.as_str(), "execution.planned" | "execution.bound") {
+    if !matches!(
+        event.envelope.event_type.as_str(),
+        "execution.planned" | "execution.bound"
+    ) {
         return None;
     }
     let payload: Value = serde_json::from_slice(&event.payload).ok()?;

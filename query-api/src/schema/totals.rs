@@ -40,11 +40,18 @@ pub async fn totals(ctx: &Context<'_>) -> Result<Totals, Refusal> {
     caller.require("transfers:read")?;
     let services = services(ctx);
     let sums = services.reads.totals(caller.organization).await?;
-    let count = |(status, count): (&Status, &u64)| StatusCount { status: (*status).into(), count: Long(*count) };
+    let count = |(status, count): (&Status, &u64)| StatusCount {
+        status: (*status).into(),
+        count: Long(*count),
+    };
     Ok(Totals {
         vaults: Long(sums.vaults.values().sum()),
         accounts: Long(sums.accounts.values().sum()),
-        assets: sums.assets.iter().map(|(asset, minor)| AssetTotal::new(services, asset, *minor)).collect(),
+        assets: sums
+            .assets
+            .iter()
+            .map(|(asset, minor)| AssetTotal::new(services, asset, *minor))
+            .collect(),
         transfers: sums.transfers.iter().map(count).collect(),
         open_transfers: Long(sums.open_transfers()),
     })

@@ -20,7 +20,10 @@ use crate::refusal::Refusal;
 
 /// The life of a transfer.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "vaultstream_event_schemas::status::TransferStatus", rename_items = "snake_case")]
+#[graphql(
+    remote = "vaultstream_event_schemas::status::TransferStatus",
+    rename_items = "snake_case"
+)]
 pub enum TransferStatus {
     /// Recorded; screening has not begun.
     Requested,
@@ -70,11 +73,9 @@ impl TransferFilter {
     pub fn parsed(self) -> Result<read::TransferFilter, Refusal> {
         let refuse = |field: &'static str| move |detail: String| Refusal::field(field, detail);
         Ok(read::TransferFilter {
-            vault: self
-                .vault_id
-                .map(|id| id.parse())
-                .transpose()
-                .map_err(|e: vaultstream_event_schemas::id::IdError| refuse("filter.vaultId")(e.to_string()))?,
+            vault: self.vault_id.map(|id| id.parse()).transpose().map_err(
+                |e: vaultstream_event_schemas::id::IdError| refuse("filter.vaultId")(e.to_string()),
+            )?,
             status: self.status.map(Into::into),
             open: self.open,
             asset: self
@@ -172,7 +173,9 @@ impl Transfer {
     /// The chain it is paid on.
     async fn chain(&self, ctx: &Context<'_>) -> Result<Chain> {
         let services = services(ctx);
-        let settings = services.chain(&self.chain_id()).ok_or_else(|| Refusal::not_found("chain"))?;
+        let settings = services
+            .chain(&self.chain_id())
+            .ok_or_else(|| Refusal::not_found("chain"))?;
         Ok(Chain::new(services, settings))
     }
 
@@ -249,7 +252,11 @@ impl Transfer {
     /// Its executions, oldest first.
     #[graphql(complexity = "1 + child_complexity")]
     async fn executions(&self) -> Vec<Execution> {
-        self.0.executions.iter().map(|row| Execution::new(row.clone())).collect()
+        self.0
+            .executions
+            .iter()
+            .map(|row| Execution::new(row.clone()))
+            .collect()
     }
 
     /// The transaction it is final in.
@@ -308,10 +315,20 @@ pub async fn transfers(
         TransferSort::Oldest => read::TransferSort::Oldest,
     };
     let services = services(ctx);
-    let list = List::new(services, caller.organization, &format!("transfers?{filter:?}&{sort:?}"));
+    let list = List::new(
+        services,
+        caller.organization,
+        &format!("transfers?{filter:?}&{sort:?}"),
+    );
     let request = list.page(first, after)?;
-    let page = services.reads.transfers(caller.organization, filter, sort, &request).await?;
+    let page = services
+        .reads
+        .transfers(caller.organization, filter, sort, &request)
+        .await?;
     let (entries, info) = list.seal(page, &request);
-    let entries = entries.into_iter().map(|(cursor, row)| (cursor, Transfer(Arc::new(row)))).collect();
+    let entries = entries
+        .into_iter()
+        .map(|(cursor, row)| (cursor, Transfer(Arc::new(row))))
+        .collect();
     Ok(TransferConnection::new(entries, info))
 }

@@ -19,7 +19,10 @@ use crate::refusal::Refusal;
 
 /// The life of a vault.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "vaultstream_event_schemas::status::VaultStatus", rename_items = "snake_case")]
+#[graphql(
+    remote = "vaultstream_event_schemas::status::VaultStatus",
+    rename_items = "snake_case"
+)]
 pub enum VaultStatus {
     /// Takes commands.
     Active,
@@ -29,7 +32,10 @@ pub enum VaultStatus {
 
 /// How exposed a vault's keys are.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "vaultstream_event_schemas::vault::v1::Tier", rename_items = "snake_case")]
+#[graphql(
+    remote = "vaultstream_event_schemas::vault::v1::Tier",
+    rename_items = "snake_case"
+)]
 pub enum Tier {
     /// Signs without people.
     Hot,
@@ -178,11 +184,21 @@ pub async fn vaults(
         name_prefix: filter.name_prefix,
     };
     let sort = sorted(sort.0, sort.1.as_deref())?;
-    let list = List::new(services(ctx), caller.organization, &format!("vaults?{filter:?}&{sort:?}"));
+    let list = List::new(
+        services(ctx),
+        caller.organization,
+        &format!("vaults?{filter:?}&{sort:?}"),
+    );
     let request = list.page(first, after)?;
-    let page = services(ctx).reads.vaults(caller.organization, &filter, &sort, &request).await?;
+    let page = services(ctx)
+        .reads
+        .vaults(caller.organization, &filter, &sort, &request)
+        .await?;
     let (entries, info) = list.seal(page, &request);
-    let entries = entries.into_iter().map(|(cursor, row)| (cursor, Vault(Arc::new(row)))).collect();
+    let entries = entries
+        .into_iter()
+        .map(|(cursor, row)| (cursor, Vault(Arc::new(row))))
+        .collect();
     Ok(VaultConnection::new(entries, info))
 }
 
@@ -193,9 +209,17 @@ fn sorted(sort: VaultSort, asset: Option<&str>) -> Result<read::VaultSort, Refus
             read::VaultSort::Balance(asset)
         }
         (VaultSort::Balance, None) => {
-            return Err(Refusal::field("sortAsset", "the sort balance needs the asset to sort by"));
+            return Err(Refusal::field(
+                "sortAsset",
+                "the sort balance needs the asset to sort by",
+            ));
         }
-        (_, Some(_)) => return Err(Refusal::field("sortAsset", "only the sort balance takes an asset")),
+        (_, Some(_)) => {
+            return Err(Refusal::field(
+                "sortAsset",
+                "only the sort balance takes an asset",
+            ));
+        }
         (VaultSort::Newest, None) => read::VaultSort::Newest,
         (VaultSort::Oldest, None) => read::VaultSort::Oldest,
         (VaultSort::Name, None) => read::VaultSort::Name,

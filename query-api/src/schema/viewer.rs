@@ -14,8 +14,17 @@ pub struct Viewer;
 impl Viewer {
     /// The organization they act for.
     async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
-        let row = services(ctx).reads.organization(caller(ctx)?.organization).await.map_err(Refusal::from)?;
-        let missing = || Refusal::new(ErrorCode::ReadModelBehind, "the organization has not reached the view yet");
+        let row = services(ctx)
+            .reads
+            .organization(caller(ctx)?.organization)
+            .await
+            .map_err(Refusal::from)?;
+        let missing = || {
+            Refusal::new(
+                ErrorCode::ReadModelBehind,
+                "the organization has not reached the view yet",
+            )
+        };
         Ok(row.ok_or_else(missing)?.into())
     }
 

@@ -43,7 +43,9 @@ impl Heard {
     /// The key in the payload of the first message.
     pub fn key(payload: Option<&Value>) -> Option<&str> {
         let payload = payload?.as_object()?;
-        let named = payload.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let named = payload
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
         named.and_then(|(_, value)| value.as_str())
     }
 }
@@ -88,11 +90,23 @@ mod tests {
             Heard::ConnectionInit { payload } => assert_eq!(Heard::key(payload.as_ref()), Some("Bearer k")),
             _ => panic!("another message"),
         }
-        assert!(matches!(Heard::read(r#"{"type":"connection_init"}"#), Ok(Heard::ConnectionInit { payload: None })));
-        assert!(matches!(Heard::read(r#"{"type":"ping","payload":{}}"#), Ok(Heard::Ping {})));
+        assert!(matches!(
+            Heard::read(r#"{"type":"connection_init"}"#),
+            Ok(Heard::ConnectionInit { payload: None })
+        ));
+        assert!(matches!(
+            Heard::read(r#"{"type":"ping","payload":{}}"#),
+            Ok(Heard::Ping {})
+        ));
         let subscribe = r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":null}}"#;
         assert!(matches!(Heard::read(subscribe), Ok(Heard::Subscribe { id, .. }) if id == "1"));
-        for bad in ["", "[]", "{}", r#"{"type":"start"}"#, r#"{"type":"subscribe","id":1,"payload":{"query":""}}"#] {
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":"start"}"#,
+            r#"{"type":"subscribe","id":1,"payload":{"query":""}}"#,
+        ] {
             assert!(Heard::read(bad).is_err(), "{bad}");
         }
     }
@@ -101,8 +115,17 @@ mod tests {
     fn answers_should_be_written_as_the_protocol_reads_them() {
         let text = |said: &Said<'_>| serde_json::to_string(said).expect("writes");
         assert_eq!(text(&Said::ConnectionAck), r#"{"type":"connection_ack"}"#);
-        assert_eq!(text(&Said::Complete { id: "a" }), r#"{"type":"complete","id":"a"}"#);
+        assert_eq!(
+            text(&Said::Complete { id: "a" }),
+            r#"{"type":"complete","id":"a"}"#
+        );
         let item = Response::new(async_graphql::Value::Null);
-        assert_eq!(text(&Said::Next { id: "a", payload: &item }), r#"{"type":"next","id":"a","payload":{"data":null}}"#);
+        assert_eq!(
+            text(&Said::Next {
+                id: "a",
+                payload: &item
+            }),
+            r#"{"type":"next","id":"a","payload":{"data":null}}"#
+        );
     }
 }

@@ -158,7 +158,11 @@ impl Session {
             return Ok(());
         }
         *count += 1;
-        if *count > MAX_MESSAGES { Err(End::Close(4429, "too many messages")) } else { Ok(()) }
+        if *count > MAX_MESSAGES {
+            Err(End::Close(4429, "too many messages"))
+        } else {
+            Ok(())
+        }
     }
 
     async fn introduce(&mut self, key: Option<&str>) -> Result<(), End> {
@@ -168,9 +172,13 @@ impl Session {
         let refused = End::Close(4401, "no valid credential was sent");
         let principal = match (self.known.take(), key) {
             (Some(principal), _) => principal,
-            (None, Some(key)) => {
-                Arc::new(self.parts.door.admit_key(key, &self.info).await.map_err(|_| refused)?)
-            }
+            (None, Some(key)) => Arc::new(
+                self.parts
+                    .door
+                    .admit_key(key, &self.info)
+                    .await
+                    .map_err(|_| refused)?,
+            ),
             (None, None) => return Err(refused),
         };
         let seat = self.parts.admission.socket(principal.credential());
@@ -179,12 +187,18 @@ impl Session {
         data.insert(Caller::new(Arc::clone(&principal)));
         let (credentials, watched) = (self.parts.door.credentials().clone(), Arc::clone(&principal));
         self.ended = async move { credentials.until_revoked(&watched).await }.boxed();
-        self.guest = Some(Guest { principal, session: Arc::new(data), _seat: seat });
+        self.guest = Some(Guest {
+            principal,
+            session: Arc::new(data),
+            _seat: seat,
+        });
         self.say(&Said::ConnectionAck).await
     }
 
     async fn subscribe(&mut self, id: String, asked: Asked) -> Result<(), End> {
-        let Some(guest) = &self.guest else { return Err(End::Close(4401, "say connection_init first")) };
+        let Some(guest) = &self.guest else {
+            return Err(End::Close(4401, "say connection_init first"));
+        };
         if id.is_empty() || id.len() > MAX_ID {
             return Err(End::Close(4400, "an operation's id has 1 to 128 bytes"));
         }
@@ -204,8 +218,13 @@ impl Session {
         }
         let loaders = Loaders::of_subscription(self.parts.services.reads.clone(), caller.organization);
         let session = Arc::clone(&guest.session);
-        let items = self.parts.schema.execute_stream_with_session_data(query.data(loaders), session);
-        let steps = items.map(|item| Step::Next(Box::new(item))).chain(stream::iter([Step::Done]));
+        let items = self
+            .parts
+            .schema
+            .execute_stream_with_session_data(query.data(loaders), session);
+        let steps = items
+            .map(|item| Step::Next(Box::new(item)))
+            .chain(stream::iter([Step::Done]));
         self.operations.insert(id, steps.boxed());
         Ok(())
     }
@@ -230,11 +249,16 @@ impl Session {
 
     async fn fail(&mut self, id: &str, mut item: Response) -> Result<(), End> {
         refusal::finish(&mut item, &self.info.id);
-        self.say(&Said::Error { id, payload: &item.errors }).await
+        self.say(&Said::Error {
+            id,
+            payload: &item.errors,
+        })
+        .await
     }
 
     async fn say(&mut self, said: &Said<'_>) -> Result<(), End> {
-        let text = serde_json::to_string(said).map_err(|_| End::Close(1011, "an answer could not be written"))?;
+        let text =
+            serde_json::to_string(said).map_err(|_| End::Close(1011, "an answer could not be written"))?;
         self.write(Message::Text(text.into())).await
     }
 
@@ -265,8 +289,15 @@ impl Session {
                 (1012, "the process restarts; connect again in a moment")
             }
         };
-        let frame = CloseFrame { code, reason: reason.into() };
+        let frame = CloseFrame {
+            code,
+            reason: reason.into(),
+        };
         // a client that does not take its own close frame learns from the broken connection
-        let _ = timeout(Duration::from_secs(1), self.sink.send(Message::Close(Some(frame)))).await;
+        let _ = timeout(
+            Duration::from_secs(1),
+            self.sink.send(Message::Close(Some(frame))),
+        )
+        .await;
     }
 }
