@@ -22,7 +22,10 @@ type Answer = Result<Response, ApiError>;
 type Site = State<Arc<Services>>;
 
 pub(crate) fn serve(routes: Routes<Arc<Services>>) -> Routes<Arc<Services>> {
-    routes.on("changeAccount", label).on("freezeAccount", freeze).on("unfreezeAccount", unfreeze)
+    routes
+        .on("changeAccount", label)
+        .on("freezeAccount", freeze)
+        .on("unfreezeAccount", unfreeze)
 }
 
 async fn label(
@@ -32,7 +35,14 @@ async fn label(
     headers: HeaderMap,
     JsonBody(body): JsonBody<ChangeBody>,
 ) -> Answer {
-    run(&services, &asked, &id, &headers, AccountCommand::Label { label: body.label }).await
+    run(
+        &services,
+        &asked,
+        &id,
+        &headers,
+        AccountCommand::Label { label: body.label },
+    )
+    .await
 }
 
 async fn freeze(
@@ -42,7 +52,16 @@ async fn freeze(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Reason>,
 ) -> Answer {
-    run(&services, &asked, &id, &headers, AccountCommand::Freeze { reason: text::reason(body)? }).await
+    run(
+        &services,
+        &asked,
+        &id,
+        &headers,
+        AccountCommand::Freeze {
+            reason: text::reason(body)?,
+        },
+    )
+    .await
 }
 
 async fn unfreeze(
@@ -52,7 +71,16 @@ async fn unfreeze(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Reason>,
 ) -> Answer {
-    run(&services, &asked, &id, &headers, AccountCommand::Unfreeze { reason: text::reason(body)? }).await
+    run(
+        &services,
+        &asked,
+        &id,
+        &headers,
+        AccountCommand::Unfreeze {
+            reason: text::reason(body)?,
+        },
+    )
+    .await
 }
 
 async fn run(
@@ -68,7 +96,13 @@ async fn run(
     let vault = known.owner.vault().ok_or_else(not_found)?;
     let expected = if_match(headers)?.and_then(Expected::version);
     let command_id = Intent::unclaimed(services).command;
-    let use_case = ChangeAccount { account, organization, vault, expected, command };
+    let use_case = ChangeAccount {
+        account,
+        organization,
+        vault,
+        expected,
+        command,
+    };
     let committed = services.execute(asked, command_id, use_case).await?;
     let known = owned(services.log(), account, organization).await?;
     let token = services.token(&committed.positions);

@@ -30,8 +30,16 @@ pub(crate) fn answer<T: Serialize>(head: &Head<'_>, body: &T) -> Result<Response
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     put(headers, HeaderName::from_static(TOKEN_HEADER), head.token);
     put(headers, header::LOCATION, head.location.as_deref());
-    put(headers, COMMAND_HEADER, head.command.map(|c| c.to_string()).as_deref());
-    put(headers, header::ETAG, head.version.map(|v| format!("\"{v}\"")).as_deref());
+    put(
+        headers,
+        COMMAND_HEADER,
+        head.command.map(|c| c.to_string()).as_deref(),
+    );
+    put(
+        headers,
+        header::ETAG,
+        head.version.map(|v| format!("\"{v}\"")).as_deref(),
+    );
     if head.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
@@ -47,8 +55,13 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
 /// How many seconds the client would rather wait than hear of something half done: `Prefer: wait=…`, at most 30.
 pub(crate) fn preferred_wait_ms(headers: &HeaderMap) -> u64 {
     let prefers = headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
-    let waits = prefers.flat_map(|v| v.split(',')).filter_map(|p| p.trim().strip_prefix("wait="));
-    waits.filter_map(|seconds| seconds.trim().parse::<u64>().ok()).next().map_or(0, |s| s.min(30) * 1000)
+    let waits = prefers
+        .flat_map(|v| v.split(','))
+        .filter_map(|p| p.trim().strip_prefix("wait="));
+    waits
+        .filter_map(|seconds| seconds.trim().parse::<u64>().ok())
+        .next()
+        .map_or(0, |s| s.min(30) * 1000)
 }
 
 #[cfg(test)]
@@ -58,7 +71,10 @@ mod tests {
     #[test]
     fn wait_should_be_read_and_bounded() {
         let wait = |text: &'static str| {
-            preferred_wait_ms(&HeaderMap::from_iter([(HeaderName::from_static("prefer"), HeaderValue::from_static(text))]))
+            preferred_wait_ms(&HeaderMap::from_iter([(
+                HeaderName::from_static("prefer"),
+                HeaderValue::from_static(text),
+            )]))
         };
         assert_eq!(wait("wait=5"), 5_000);
         assert_eq!(wait("respond-async, wait=10"), 10_000);

@@ -39,12 +39,19 @@ async fn issue(
     let scopes = scopes_for(&asked, organization, body.scopes)?;
     let expires_at = match body.expires_in {
         None => None,
-        Some(seconds @ 1..=MAX_EXPIRES_IN) => {
-            Some(services.now().plus_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)))
-        }
+        Some(seconds @ 1..=MAX_EXPIRES_IN) => Some(
+            services
+                .now()
+                .plus_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)),
+        ),
         Some(_) => {
             let detail = format!("expiresIn is 1 to {MAX_EXPIRES_IN} seconds");
-            return Err(ApiError::field(ErrorCode::InvalidField, In::Body, "expiresIn", detail));
+            return Err(ApiError::field(
+                ErrorCode::InvalidField,
+                In::Body,
+                "expiresIn",
+                detail,
+            ));
         }
     };
     let key = ApiKeyId::from_uuid(services.fresh_id(organization.shard()));
@@ -57,7 +64,9 @@ async fn issue(
         secret_sha256: secret.sha256_hex(),
     };
     let command = Intent::unclaimed(&services).command;
-    let committed = services.execute(&asked, command, IssueApiKey { key, issue }).await?;
+    let committed = services
+        .execute(&asked, command, IssueApiKey { key, issue })
+        .await?;
     let known = owned(services.log(), key, organization).await?;
     let token = services.token(&committed.positions);
     let mut body = resource::api_key(&known, services.now())?;
@@ -75,31 +84,60 @@ async fn issue(
     answer(&head, &body)
 }
 
-fn organization_for(services: &Services, asked: &Asked, named: Option<&str>) -> Result<OrganizationId, ApiError> {
+fn organization_for(
+    services: &Services,
+    asked: &Asked,
+    named: Option<&str>,
+) -> Result<OrganizationId, ApiError> {
     let own = asked.principal()?.organization;
     let Some(named) = named else { return Ok(own) };
-    let unknown = || ApiError::field(ErrorCode::NotFound, In::Body, "organizationId", "there is no such organization");
+    let unknown = || {
+        ApiError::field(
+            ErrorCode::NotFound,
+            In::Body,
+            "organizationId",
+            "there is no such organization",
+        )
+    };
     let named: OrganizationId = named.parse().map_err(|_| unknown())?;
     let reachable = named == own || own == services.parts.platform;
-    if reachable && services.registry.entry(named.shard()).is_some() { Ok(named) } else { Err(unknown()) }
+    if reachable && services.registry.entry(named.shard()).is_some() {
+        Ok(named)
+    } else {
+        Err(unknown())
+    }
 }
 
 /// Sorted, without doubles, and within one's own organization never more than the issuer has.
-fn scopes_for(asked: &Asked, organization: OrganizationId, mut scopes: Vec<String>) -> Result<Vec<String>, ApiError> {
+fn scopes_for(
+    asked: &Asked,
+    organization: OrganizationId,
+    mut scopes: Vec<String>,
+) -> Result<Vec<String>, ApiError> {
     scopes.sort_unstable();
     scopes.dedup();
     if let Some(unknown) = scopes.iter().find(|s| !scope::exists(s)) {
         let known = scope::all().join(", ");
         let unknown: String = unknown.chars().take(64).collect();
         let detail = format!("`{unknown}` is no scope; there are: {known}");
-        return Err(ApiError::field(ErrorCode::InvalidField, In::Body, "scopes", detail));
+        return Err(ApiError::field(
+            ErrorCode::InvalidField,
+            In::Body,
+            "scopes",
+            detail,
+        ));
     }
     let principal = asked.principal()?;
     if principal.organization == organization
         && let Some(more) = scopes.iter().find(|s| !principal.scopes.contains(s))
     {
         let detail = format!("a key cannot give away the scope `{more}`, which it lacks itself");
-        return Err(ApiError::field(ErrorCode::ScopeMissing, In::Body, "scopes", detail));
+        return Err(ApiError::field(
+            ErrorCode::ScopeMissing,
+            In::Body,
+            "scopes",
+            detail,
+        ));
     }
     Ok(scopes)
 }
@@ -116,9 +154,16 @@ async fn revoke(
         return Err(not_found());
     }
     let expected = if_match(&headers)?.and_then(Expected::version);
-    let command = ApiKeyCommand::Revoke { reason: "revoked through the API".to_owned() };
+    let command = ApiKeyCommand::Revoke {
+        reason: "revoked through the API".to_owned(),
+    };
     let command_id = Intent::unclaimed(&services).command;
-    let use_case = ChangeApiKey { key, organization, expected, command };
+    let use_case = ChangeApiKey {
+        key,
+        organization,
+        expected,
+        command,
+    };
     let committed = services.execute(&asked, command_id, use_case).await?;
     let known = owned(services.log(), key, organization).await?;
     let token = services.token(&committed.positions);

@@ -16,10 +16,16 @@ pub(crate) fn destination(chain: &ChainSettings, text: &str) -> Result<String, A
     match chain.id.namespace() {
         "eip155" => parse_destination(text)
             .map(|address| checksummed(&address))
-            .map_err(|e| AddressRefusal { code: e.code(), detail: e.to_string() }),
+            .map_err(|e| AddressRefusal {
+                code: e.code(),
+                detail: e.to_string(),
+            }),
         other => {
             let detail = format!("this version cannot check addresses of {other} chains");
-            Err(AddressRefusal { code: ErrorCode::UnknownChain, detail })
+            Err(AddressRefusal {
+                code: ErrorCode::UnknownChain,
+                detail,
+            })
         }
     }
 }
@@ -59,9 +65,18 @@ mod tests {
         let checked = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
         assert_eq!(destination(&ethereum, lower).as_deref(), Ok(checked));
         let code = |text: &str| destination(&ethereum, text).map_err(|e| e.code);
-        assert_eq!(code(&checked.replace("BeAed", "BeAeD")), Err(ErrorCode::InvalidChecksum));
+        assert_eq!(
+            code(&checked.replace("BeAed", "BeAeD")),
+            Err(ErrorCode::InvalidChecksum)
+        );
         assert_eq!(code("0x00"), Err(ErrorCode::InvalidAddress));
-        assert_eq!(code(&format!("0x{}", "0".repeat(40))), Err(ErrorCode::InvalidAddress));
-        assert_eq!(destination(&chain("solana:main"), lower).map_err(|e| e.code), Err(ErrorCode::UnknownChain));
+        assert_eq!(
+            code(&format!("0x{}", "0".repeat(40))),
+            Err(ErrorCode::InvalidAddress)
+        );
+        assert_eq!(
+            destination(&chain("solana:main"), lower).map_err(|e| e.code),
+            Err(ErrorCode::UnknownChain)
+        );
     }
 }

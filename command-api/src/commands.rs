@@ -25,24 +25,44 @@ async fn get(
     asked: Asked,
     Path(id): Path<String>,
 ) -> Result<Json<Command>, ApiError> {
-    let unclaimed = || {
-        not_found().detail("there is no such command of yours, or it was sent without an Idempotency-Key")
-    };
+    let unclaimed =
+        || not_found().detail("there is no such command of yours, or it was sent without an Idempotency-Key");
     let id: CommandId = path_id(&id)?;
     let claim = ClaimId::from_uuid(id.uuid());
-    let known = owned(services.log(), claim, asked.principal()?.organization).await.map_err(|e| {
-        if e.code() == vaultstream_event_schemas::ErrorCode::NotFound { unclaimed() } else { e }
-    })?;
-    let Folded::Claim(state) = &known.state else { return Err(unclaimed()) };
+    let known = owned(services.log(), claim, asked.principal()?.organization)
+        .await
+        .map_err(|e| {
+            if e.code() == vaultstream_event_schemas::ErrorCode::NotFound {
+                unclaimed()
+            } else {
+                e
+            }
+        })?;
+    let Folded::Claim(state) = &known.state else {
+        return Err(unclaimed());
+    };
     let resource = state.bound.as_ref().ok_or_else(unclaimed)?.resource.clone();
     let stream: Option<StreamId> = resource.parse().ok();
     let done = match stream {
         Some(stream) => directory::read(services.log(), stream).await?.is_some(),
         None => false,
     };
-    let href = stream.filter(|_| done).and_then(|s| place(s.kind)).map(|noun| format!("/v1/{noun}/{resource}"));
-    let status = if done { CommandStatus::Done } else { CommandStatus::Claimed };
-    Ok(Json(Command { id, status, resource, href, created_at: known.created_at }))
+    let href = stream
+        .filter(|_| done)
+        .and_then(|s| place(s.kind))
+        .map(|noun| format!("/v1/{noun}/{resource}"));
+    let status = if done {
+        CommandStatus::Done
+    } else {
+        CommandStatus::Claimed
+    };
+    Ok(Json(Command {
+        id,
+        status,
+        resource,
+        href,
+        created_at: known.created_at,
+    }))
 }
 
 const fn place(kind: StreamKind) -> Option<&'static str> {

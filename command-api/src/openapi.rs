@@ -24,12 +24,19 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 pub(crate) fn router() -> Router {
     let text = axum::body::Bytes::from(openapi());
     let json = get(move || async move { ([(header::CONTENT_TYPE, "application/json")], text) });
-    let page: Router = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"])).into();
-    Router::new().route("/openapi.json", json).merge(page.layer(map_response(page_policy)))
+    let page: Router = SwaggerUi::new("/docs")
+        .config(Config::new(["/openapi.json"]))
+        .into();
+    Router::new()
+        .route("/openapi.json", json)
+        .merge(page.layer(map_response(page_policy)))
 }
 
 async fn page_policy(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(PAGE_POLICY),
+    );
     response
 }
 
@@ -74,7 +81,10 @@ const DESCRIPTION: &str = "Amounts are decimal strings of minor units. Times are
     under `/docs/errors/`.";
 
 fn scopes() -> String {
-    let list: Vec<_> = scope::ALL.iter().map(|(scope, what)| format!("`{scope}`: {what}")).collect();
+    let list: Vec<_> = scope::ALL
+        .iter()
+        .map(|(scope, what)| format!("`{scope}`: {what}"))
+        .collect();
     format!("An API key. Its scopes: {}.", list.join("; "))
 }
 
@@ -116,7 +126,8 @@ fn describe(operation: &Operation) -> Value {
     }
     if operation.id == "requestTransfer" {
         let content = json!({ "application/json": { "schema": reference("TransferPreview") } });
-        described["responses"]["200"] = json!({ "description": "What would happen (dry run).", "content": content });
+        described["responses"]["200"] =
+            json!({ "description": "What would happen (dry run).", "content": content });
     }
     if let Access::Scope(scope) = operation.access {
         described["description"] = format!("Needs the scope `{scope}`.").into();
@@ -133,17 +144,27 @@ fn security(operation: &Operation) -> Value {
 }
 
 fn parameters(operation: &Operation) -> Vec<Value> {
-    let text = |place: &str, name: &str, required: bool, about: &str| {
-        json!({ "in": place, "name": name, "required": required, "description": about, "schema": { "type": "string" } })
-    };
-    let mut list: Vec<_> =
-        operation.path_parameters().map(|name| text("path", name, true, "The id or slug.")).collect();
-    list.extend(operation.query.iter().map(|name| text("query", name, false, about(name))));
+    let text = |place: &str, name: &str, required: bool, about: &str| json!({ "in": place, "name": name, "required": required, "description": about, "schema": { "type": "string" } });
+    let mut list: Vec<_> = operation
+        .path_parameters()
+        .map(|name| text("path", name, true, "The id or slug."))
+        .collect();
+    list.extend(
+        operation
+            .query
+            .iter()
+            .map(|name| text("query", name, false, about(name))),
+    );
     match operation.idempotency {
         Idempotency::None => {}
         kind => {
             let about = "Names the intent: new for each intent, the same for each retry.";
-            list.push(text("header", "Idempotency-Key", kind == Idempotency::Required, about));
+            list.push(text(
+                "header",
+                "Idempotency-Key",
+                kind == Idempotency::Required,
+                about,
+            ));
         }
     }
     if operation.effect == Effect::Commands && operation.idempotency == Idempotency::None {
@@ -151,7 +172,12 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         list.push(text("header", "If-Match", operation.if_match, about));
     }
     if matches!(operation.id, "createVault" | "addAccount") {
-        list.push(text("header", "Prefer", false, "`wait=N` holds the answer up to N seconds, at most 30."));
+        list.push(text(
+            "header",
+            "Prefer",
+            false,
+            "`wait=N` holds the answer up to N seconds, at most 30.",
+        ));
     }
     list
 }
@@ -241,6 +267,9 @@ mod tests {
 
     #[test]
     fn committed_description_should_be_the_generated_one() {
-        assert!(include_str!("../openapi.json") == openapi(), "run `cargo xtask generate`");
+        assert!(
+            include_str!("../openapi.json") == openapi(),
+            "run `cargo xtask generate`"
+        );
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use vaultstream_client::{ChangeOrganization as ChangeBody, Contact, Reason, RegisterOrganization as RegisterBody};
+use vaultstream_client::{
+    ChangeOrganization as ChangeBody, Contact, Reason, RegisterOrganization as RegisterBody,
+};
 use vaultstream_domain::name::{MAX_NAME, is_printable};
 use vaultstream_domain::organization::{ChangeOrganization, OrganizationCommand, RegisterOrganization};
 use vaultstream_domain::ports::keyring;
@@ -56,22 +58,43 @@ async fn register(
     let shard = services.registry.place(&Family::Core, bare);
     let shard = shard.ok_or_else(|| ApiError::new(ErrorCode::Internal).detail("there is no core shard"))?;
     let organization = OrganizationId::from_uuid(id::with_shard(bare, shard));
-    let bound = intent.bind(&services, &asked, organization.to_string()).await?;
-    let known = if bound { directory::read(services.log(), organization.into()).await? } else { None };
-    let replayed = known.is_some();
-    let mut positions = Positions::default();
-    if !replayed {
-        let contact = seal_contact(&services, organization, body.contact).await?;
-        let approval = body.approval.unwrap_or(Approval::None);
-        let command = OrganizationCommand::Register { name: body.name, approval, contact };
-        let use_case = RegisterOrganization { organization, command };
-        positions = services.execute(&asked, intent.command, use_case).await?.positions;
-    } else if let Some(known) = known {
-        positions = Positions::one(organization.shard(), known.born);
-    }
+    intent.bind(&services, &asked, organization.to_string()).await?;
+    let contact = seal_contact(&services, organization, body.contact).await?;
+    let approval = body.approval.unwrap_or(Approval::None);
+    let command = OrganizationCommand::Register {
+        name: body.name,
+        approval,
+        contact,
+    };
+    let use_case = RegisterOrganization {
+        organization,
+        command,
+    };
+    let registered = services.execute(&asked, intent.command, use_case).await;
+    let (positions, replayed) = match registered {
+        Ok(committed) => (committed.positions, false),
+        // This very request, or a duplicate of it, came first.
+        Err(error) if error.code() == ErrorCode::AlreadyExists && intent.is_claimed() => {
+            let known = directory::read(services.log(), organization.into())
+                .await?
+                .ok_or(error)?;
+            (Positions::one(organization.shard(), known.born), true)
+        }
+        Err(error) => return Err(error),
+    };
     let status = StatusCode::CREATED;
-    respond(&services, organization, &positions, Head { status, command: Some(intent.command), replayed, ..Head::default() })
-        .await
+    respond(
+        &services,
+        organization,
+        &positions,
+        Head {
+            status,
+            command: Some(intent.command),
+            replayed,
+            ..Head::default()
+        },
+    )
+    .await
 }
 
 fn check_name(name: &str) -> Result<(), ApiError> {
@@ -85,11 +108,19 @@ fn check_name(name: &str) -> Result<(), ApiError> {
 fn check_contact(contact: &Contact) -> Result<(), ApiError> {
     let refused = |field, detail| Err(ApiError::field(ErrorCode::InvalidField, In::Body, field, detail));
     let parts = contact.email.split_once('@');
-    if !is_printable(&contact.email, 254) || !parts.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty()) {
-        return refused("contact/email", "an e-mail address has the form user@host and at most 254 characters");
+    if !is_printable(&contact.email, 254)
+        || !parts.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+    {
+        return refused(
+            "contact/email",
+            "an e-mail address has the form user@host and at most 254 characters",
+        );
     }
     if !is_printable(&contact.name, MAX_NAME) {
-        return refused("contact/name", "a name has 1 to 80 printable characters and no space at its ends");
+        return refused(
+            "contact/name",
+            "a name has 1 to 80 printable characters and no space at its ends",
+        );
     }
     Ok(())
 }
@@ -100,7 +131,10 @@ async fn seal_contact(
     contact: Option<Contact>,
 ) -> Result<Option<Sealed<v1::Contact>>, ApiError> {
     let Some(contact) = contact else { return Ok(None) };
-    let contact = v1::Contact { email: contact.email, name: contact.name };
+    let contact = v1::Contact {
+        email: contact.email,
+        name: contact.name,
+    };
     let sealed = keyring::seal(&*services.parts.keyring, &organization.to_string(), &contact).await?;
     Ok(Some(sealed))
 }
@@ -140,8 +174,17 @@ async fn suspend(
         let detail = "the platform organization cannot be suspended: nobody could reactivate it";
         return Err(ApiError::new(ErrorCode::StateConflict).detail(detail));
     }
-    let command = OrganizationCommand::Suspend { reason: text::reason(body)? };
-    run(&services, &asked, organization, if_match(&headers)?, vec![command]).await
+    let command = OrganizationCommand::Suspend {
+        reason: text::reason(body)?,
+    };
+    run(
+        &services,
+        &asked,
+        organization,
+        if_match(&headers)?,
+        vec![command],
+    )
+    .await
 }
 
 async fn reactivate(
@@ -153,8 +196,17 @@ async fn reactivate(
 ) -> Answer {
     platform_only(&services, &asked)?;
     let organization = reachable(&services, &asked, &id)?;
-    let command = OrganizationCommand::Reactivate { reason: text::reason(body)? };
-    run(&services, &asked, organization, if_match(&headers)?, vec![command]).await
+    let command = OrganizationCommand::Reactivate {
+        reason: text::reason(body)?,
+    };
+    run(
+        &services,
+        &asked,
+        organization,
+        if_match(&headers)?,
+        vec![command],
+    )
+    .await
 }
 
 /// The caller's own organization; any for the platform's.
@@ -164,7 +216,11 @@ fn reachable(services: &Services, asked: &Asked, id: &str) -> Result<Organizatio
     if own != organization && own != services.parts.platform {
         return Err(not_found());
     }
-    services.registry.entry(organization.shard()).map(|_| organization).ok_or_else(not_found)
+    services
+        .registry
+        .entry(organization.shard())
+        .map(|_| organization)
+        .ok_or_else(not_found)
 }
 
 async fn run(
@@ -178,10 +234,23 @@ async fn run(
     let mut positions = Positions::default();
     let mut expected = expected.and_then(Expected::version);
     for command in commands {
-        let use_case = ChangeOrganization { organization, expected: expected.take(), command };
+        let use_case = ChangeOrganization {
+            organization,
+            expected: expected.take(),
+            command,
+        };
         positions.merge(&services.execute(asked, command_id, use_case).await?.positions);
     }
-    respond(services, organization, &positions, Head { command: Some(command_id), ..Head::default() }).await
+    respond(
+        services,
+        organization,
+        &positions,
+        Head {
+            command: Some(command_id),
+            ..Head::default()
+        },
+    )
+    .await
 }
 
 async fn respond(
@@ -190,10 +259,20 @@ async fn respond(
     positions: &Positions,
     head: Head<'_>,
 ) -> Answer {
-    let known = directory::read(services.log(), organization.into()).await?.ok_or_else(not_found)?;
+    let known = directory::read(services.log(), organization.into())
+        .await?
+        .ok_or_else(not_found)?;
     let token = services.token(positions);
     let mut body = resource::organization(&known)?;
     let location = (head.status == StatusCode::CREATED).then(|| format!("/v1/organizations/{organization}"));
     body.token = Some(token.clone());
-    answer(&Head { token: Some(&token), location, version: Some(known.version), ..head }, &body)
+    answer(
+        &Head {
+            token: Some(&token),
+            location,
+            version: Some(known.version),
+            ..head
+        },
+        &body,
+    )
 }

@@ -37,8 +37,12 @@ impl Services {
         command: CommandId,
         use_case: Arc<dyn Transact>,
     ) -> Result<Committed, ApiError> {
-        let context =
-            CommandContext { actor: asked.principal()?.actor(), command, causation: None, trace: None };
+        let context = CommandContext {
+            actor: asked.principal()?.actor(),
+            command,
+            causation: None,
+            trace: None,
+        };
         self.execute_as(context, Arc::new(Rehearsal(use_case))).await
     }
 }

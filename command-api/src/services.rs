@@ -10,7 +10,8 @@ use vaultstream_domain::ports::{ChainNode, Clock, EventLog, Faucet, Ids, Keyring
 use vaultstream_domain::{CommandContext, Transact};
 use vaultstream_event_schemas::token::{MacKey, Positions};
 use vaultstream_event_schemas::{
-    AccountId, Amount, AssetId, ChainId, CommandId, OrganizationId, Registry, ShardNumber, Timestamp, VaultId, id,
+    AccountId, Amount, AssetId, ChainId, CommandId, OrganizationId, Registry, ShardNumber, Timestamp,
+    VaultId, id,
 };
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::door::Asked;
@@ -97,7 +98,12 @@ impl Services {
     pub fn new(parts: ServicesParts) -> Arc<Self> {
         let registry = parts.log.registry();
         let owners = Mutex::new(LruCache::new(MAX_GLANCES));
-        Arc::new(Self { parts, registry, owners, glances: Mutex::new(LruCache::new(MAX_GLANCES)) })
+        Arc::new(Self {
+            parts,
+            registry,
+            owners,
+            glances: Mutex::new(LruCache::new(MAX_GLANCES)),
+        })
     }
 
     pub(crate) fn log(&self) -> &dyn EventLog {
@@ -134,7 +140,11 @@ impl Services {
         context: CommandContext,
         use_case: Arc<dyn Transact>,
     ) -> Result<Committed, ApiError> {
-        self.parts.executor.execute(context, use_case).await.map_err(refused)
+        self.parts
+            .executor
+            .execute(context, use_case)
+            .await
+            .map_err(refused)
     }
 
     /// Whose an account is; `None` for one that does not exist.
@@ -142,14 +152,27 @@ impl Services {
         &self,
         account: AccountId,
     ) -> Result<Option<(OrganizationId, VaultId)>, ApiError> {
-        let kept = self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(&account).copied();
+        let kept = self
+            .owners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&account)
+            .copied();
         if kept.is_some() || self.registry.entry(account.shard()).is_none() {
             return Ok(kept);
         }
-        let first = self.log().read_stream(account.into(), 0, 1).await?.into_iter().next();
+        let first = self
+            .log()
+            .read_stream(account.into(), 0, 1)
+            .await?
+            .into_iter()
+            .next();
         let owner = first.and_then(|e| Some((e.envelope.organization, e.envelope.owner.vault()?)));
         if let Some(owner) = owner {
-            self.owners.lock().unwrap_or_else(PoisonError::into_inner).put(account, owner);
+            self.owners
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .put(account, owner);
         }
         Ok(owner)
     }
@@ -163,8 +186,14 @@ impl Services {
     }
 
     pub(crate) fn saw_spendable(&self, account: AccountId, asset: &AssetId, spendable: Amount) {
-        let glance = Glance { at: self.now(), spendable };
-        self.glances.lock().unwrap_or_else(PoisonError::into_inner).put((account, asset.clone()), glance);
+        let glance = Glance {
+            at: self.now(),
+            spendable,
+        };
+        self.glances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put((account, asset.clone()), glance);
     }
 }
 
@@ -177,5 +206,9 @@ fn refused(error: vaultstream_kernel::ExecuteError) -> ApiError {
     }
     let code = error.code();
     let answer = ApiError::new(code).detail(error.to_string()).caused_by(error);
-    if code.retry() == Retry::Later { answer.retry_after(1) } else { answer }
+    if code.retry() == Retry::Later {
+        answer.retry_after(1)
+    } else {
+        answer
+    }
 }

@@ -11,8 +11,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use vaultstream_domain::organization::{ChangeSession, SessionCommand};
 use vaultstream_domain::CommandContext;
+use vaultstream_domain::organization::{ChangeSession, SessionCommand};
 use vaultstream_event_schemas::{Actor, ErrorCode, SessionId};
 use vaultstream_gateway::credential::{self, Secret};
 use vaultstream_gateway::door::Demand;
@@ -45,13 +45,19 @@ async fn follow(services: &Services, door: &Door, request: Request) -> Result<Re
     }
     let info = request.extensions().get::<RequestInfo>().cloned();
     let info = info.ok_or_else(|| ApiError::new(ErrorCode::Internal).detail("the edge is not in place"))?;
-    let demand = Demand { access: Access::Public, own_page: false, effect: Effect::Leaves };
+    let demand = Demand {
+        access: Access::Public,
+        own_page: false,
+        effect: Effect::Leaves,
+    };
     door.admit(headers, &info, demand).await?;
     match redeem(services, &info, request.uri().query().unwrap_or("")).await {
         Ok(cookie) => {
             let mut response = Redirect::to("/").into_response();
             set_cookie(services, &mut response, &cookie);
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             Ok(response)
         }
         // A person is better served by the page, which says that the link is used up and offers to sign in.
@@ -68,9 +74,14 @@ async fn redeem(services: &Services, info: &RequestInfo, query: &str) -> Result<
         let detail = "the link is not valid, was used already or has expired; ask for a new one";
         ApiError::new(ErrorCode::Unauthenticated).detail(detail)
     };
-    let code = query.split('&').find_map(|pair| pair.strip_prefix("code=")).ok_or_else(refused)?;
+    let code = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("code="))
+        .ok_or_else(refused)?;
     let (session, code) = credential::parse::<SessionId>(code).ok_or_else(refused)?;
-    let known = directory::read(services.log(), session.into()).await?.ok_or_else(refused)?;
+    let known = directory::read(services.log(), session.into())
+        .await?
+        .ok_or_else(refused)?;
     let secret = Secret::generate(&*services.parts.rng);
     let now = services.now();
     let command = SessionCommand::Redeem {
@@ -85,19 +96,32 @@ async fn redeem(services: &Services, info: &RequestInfo, query: &str) -> Result<
         causation: None,
         trace: Some(info.trace.to_string()),
     };
-    let use_case = ChangeSession { session, organization: known.organization, command };
+    let use_case = ChangeSession {
+        session,
+        organization: known.organization,
+        command,
+    };
     match services.execute_as(context, Arc::new(use_case)).await {
         Ok(_) => Ok(secret.text_for(session)),
-        Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::Unauthenticated) => Err(refused()),
+        Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::Unauthenticated) => {
+            Err(refused())
+        }
         Err(error) => Err(error),
     }
 }
 
 fn is_prefetch(headers: &HeaderMap) -> bool {
-    let says = |name: &str| headers.get(name).is_some_and(|v| v.as_bytes().starts_with(b"prefetch"));
+    let says = |name: &str| {
+        headers
+            .get(name)
+            .is_some_and(|v| v.as_bytes().starts_with(b"prefetch"))
+    };
     says("sec-purpose") || says("purpose")
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.contains("text/html"))
 }

@@ -22,7 +22,10 @@ use crate::intent::Intent;
 use crate::services::Services;
 
 pub(crate) fn serve(routes: Routes<Arc<Services>>) -> Routes<Arc<Services>> {
-    routes.on("openSession", open).on("endCurrentSession", end_current).on("endSession", end)
+    routes
+        .on("openSession", open)
+        .on("endCurrentSession", end_current)
+        .on("endSession", end)
 }
 
 async fn open(
@@ -30,17 +33,26 @@ async fn open(
     asked: Asked,
     JsonBody(body): JsonBody<OpenBody>,
 ) -> Result<Response, ApiError> {
-    let principal = services.parts.credentials.authenticate(Presented::Key(&body.key), &|| Ok(())).await;
+    let principal = services
+        .parts
+        .credentials
+        .authenticate(Presented::Key(&body.key), &|| Ok(()))
+        .await;
     let principal = principal.map_err(|error| match error.code() {
-        ErrorCode::Unauthenticated => {
-            ApiError::field(ErrorCode::Unauthenticated, In::Body, "key", "the key is unknown, wrong, expired or revoked")
-        }
+        ErrorCode::Unauthenticated => ApiError::field(
+            ErrorCode::Unauthenticated,
+            In::Body,
+            "key",
+            "the key is unknown, wrong, expired or revoked",
+        ),
         _ => error,
     })?;
     let session = SessionId::from_uuid(services.fresh_id(principal.key.shard()));
     let secret = Secret::generate(&*services.parts.rng);
     let opened = v1::SessionOpened {
-        expires_at: services.now().plus_seconds(services.parts.options.session_seconds),
+        expires_at: services
+            .now()
+            .plus_seconds(services.parts.options.session_seconds),
         key: principal.key,
         scopes: principal.scopes.list(),
         secret_sha256: secret.sha256_hex(),
@@ -51,11 +63,24 @@ async fn open(
         causation: None,
         trace: Some(asked.info.trace.to_string()),
     };
-    let committed = services.execute_as(context, Arc::new(OpenSession { session, open: opened })).await?;
+    let committed = services
+        .execute_as(
+            context,
+            Arc::new(OpenSession {
+                session,
+                open: opened,
+            }),
+        )
+        .await?;
     let known = owned(services.log(), session, principal.organization).await?;
     let token = services.token(&committed.positions);
     let location = Some("/v1/sessions/current".to_owned());
-    let head = Head { status: StatusCode::CREATED, token: Some(&token), location, ..Head::default() };
+    let head = Head {
+        status: StatusCode::CREATED,
+        token: Some(&token),
+        location,
+        ..Head::default()
+    };
     let mut response = answer(&head, &resource::session(&known, services.now())?)?;
     set_cookie(&services, &mut response, &secret.text_for(session));
     Ok(response)
@@ -64,7 +89,11 @@ async fn open(
 /// Gives the browser its cookie for as long as the session can last.
 pub(crate) fn set_cookie(services: &Services, response: &mut Response, value: &str) {
     let options = services.parts.options;
-    let max_age = if value.is_empty() { 0 } else { u64::try_from(options.session_seconds).unwrap_or(0) };
+    let max_age = if value.is_empty() {
+        0
+    } else {
+        u64::try_from(options.session_seconds).unwrap_or(0)
+    };
     if let Some(cookie) = session_cookie::set(value, max_age, options.secure_cookies) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -89,14 +118,35 @@ async fn end(
 ) -> Result<Response, ApiError> {
     let session: SessionId = path_id(&id)?;
     let known = owned(services.log(), session, asked.principal()?.organization).await?;
-    debug_assert!(matches!(known.state, Folded::Session(_)), "a session id names a session");
+    debug_assert!(
+        matches!(known.state, Folded::Session(_)),
+        "a session id names a session"
+    );
     revoke(&services, &asked, session, "ended through the API").await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn revoke(services: &Services, asked: &Asked, session: SessionId, reason: &str) -> Result<(), ApiError> {
+async fn revoke(
+    services: &Services,
+    asked: &Asked,
+    session: SessionId,
+    reason: &str,
+) -> Result<(), ApiError> {
     let organization = asked.principal()?.organization;
-    let command = SessionCommand::Revoke { reason: reason.to_owned() };
+    let command = SessionCommand::Revoke {
+        reason: reason.to_owned(),
+    };
     let command_id = Intent::unclaimed(services).command;
-    services.execute(asked, command_id, ChangeSession { session, organization, command }).await.map(|_| ())
+    services
+        .execute(
+            asked,
+            command_id,
+            ChangeSession {
+                session,
+                organization,
+                command,
+            },
+        )
+        .await
+        .map(|_| ())
 }

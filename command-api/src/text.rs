@@ -18,12 +18,19 @@ pub(crate) fn amount(field: &str, text: &str) -> Result<Amount, ApiError> {
 
 /// A reason, or the words that stand for none.
 pub(crate) fn reason(body: Reason) -> Result<String, ApiError> {
-    let Some(reason) = body.reason else { return Ok("no reason given".to_owned()) };
+    let Some(reason) = body.reason else {
+        return Ok("no reason given".to_owned());
+    };
     if is_printable(&reason, MAX_REASON) {
         return Ok(reason);
     }
     let detail = "a reason has 1 to 500 printable characters and no space at its ends";
-    Err(ApiError::field(ErrorCode::InvalidField, In::Body, "reason", detail))
+    Err(ApiError::field(
+        ErrorCode::InvalidField,
+        In::Body,
+        "reason",
+        detail,
+    ))
 }
 
 /// An integrator's own id.
@@ -32,7 +39,12 @@ pub(crate) fn external_id(text: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let detail = "an external id has 1 to 128 visible ASCII characters";
-    Err(ApiError::field(ErrorCode::InvalidField, In::Body, "externalId", detail))
+    Err(ApiError::field(
+        ErrorCode::InvalidField,
+        In::Body,
+        "externalId",
+        detail,
+    ))
 }
 
 /// A note.
@@ -64,7 +76,15 @@ mod tests {
         assert!(external_id("inv-1").is_ok() && external_id("").is_err() && external_id("a b").is_err());
         assert!(external_id(&"x".repeat(129)).is_err());
         assert!(memo("for lunch").is_ok() && memo("a\u{0}").is_err() && memo(&"x".repeat(501)).is_err());
-        assert_eq!(reason(Reason { reason: None }).ok().as_deref(), Some("no reason given"));
-        assert!(reason(Reason { reason: Some(" ".into()) }).is_err());
+        assert_eq!(
+            reason(Reason { reason: None }).ok().as_deref(),
+            Some("no reason given")
+        );
+        assert!(
+            reason(Reason {
+                reason: Some(" ".into())
+            })
+            .is_err()
+        );
     }
 }

@@ -20,7 +20,7 @@ use vaultstream_gateway::error::In;
 use vaultstream_gateway::preconditions::{Expected, if_match};
 use vaultstream_gateway::resource::{self, owned, path_id};
 use vaultstream_gateway::{ApiError, JsonBody, Routes};
-use vaultstream_kernel::load_state;
+use vaultstream_kernel::{Committed, load_state};
 
 use crate::answer::{Head, answer, preferred_wait_ms};
 use crate::intent::Intent;
@@ -35,7 +35,10 @@ type Answer = Result<Response, ApiError>;
 type Site = State<Arc<Services>>;
 
 pub(crate) fn serve(routes: Routes<Arc<Services>>) -> Routes<Arc<Services>> {
-    routes.on("createVault", create).on("changeVault", change).on("addAccount", add_account)
+    routes
+        .on("createVault", create)
+        .on("changeVault", change)
+        .on("addAccount", add_account)
 }
 
 async fn create(
@@ -48,36 +51,64 @@ async fn create(
     let organization = asked.principal()?.organization;
     let intent = Intent::read(&services, &asked, &headers, "", &body)?;
     let vault = VaultId::from_uuid(intent.id(&services, "vault", organization.shard()));
-    let accounts = chains.into_iter().map(|chain| first_account(&services, vault, chain));
+    let accounts = chains
+        .into_iter()
+        .map(|chain| first_account(&services, vault, chain));
     let accounts = accounts.collect::<Result<Vec<_>, ApiError>>()?;
     let use_case = CreateVault {
         vault,
         organization,
-        create: VaultCreated { name: body.name, tier: body.tier.unwrap_or(Tier::Hot) },
+        create: VaultCreated {
+            name: body.name,
+            tier: body.tier.unwrap_or(Tier::Hot),
+        },
         accounts: accounts.clone(),
     };
-    let replayed = exists(&services, vault).await?;
+    let mut replayed = exists(&services, vault).await?;
     if intent.is_claimed() && !replayed {
-        services.rehearse(&asked, intent.command, Arc::new(use_case.clone())).await?;
+        let rehearsed = services
+            .rehearse(&asked, intent.command, Arc::new(use_case.clone()))
+            .await;
+        replayed = came_first(&intent, rehearsed)?.is_none();
     }
     intent.bind(&services, &asked, vault.to_string()).await?;
     let mut positions = Positions::default();
     if !replayed {
-        match services.execute(&asked, intent.command, use_case).await {
-            Ok(committed) => positions = committed.positions,
-            // A duplicate of this very request came first.
-            Err(error) if error.code() == ErrorCode::AlreadyExists && intent.is_claimed() => {}
-            Err(error) => return Err(error),
+        let created = services.execute(&asked, intent.command, use_case).await;
+        match came_first(&intent, created)? {
+            Some(committed) => positions = committed.positions,
+            None => replayed = true,
         }
     }
     // A request that broke off here before goes on here: asking for an account twice has its effect once.
-    let asks = accounts.iter().map(|added| request_account(&services, &asked, intent.command, vault, added));
+    let asks = accounts
+        .iter()
+        .map(|added| request_account(&services, &asked, intent.command, vault, added));
     for committed in try_join_all(asks).await? {
         positions.merge(&committed);
     }
-    wait_until_open(&services, accounts.iter().map(|a| a.account), preferred_wait_ms(&headers)).await?;
-    let head = Head { status: StatusCode::CREATED, command: Some(intent.command), replayed, ..Head::default() };
+    wait_until_open(
+        &services,
+        accounts.iter().map(|a| a.account),
+        preferred_wait_ms(&headers),
+    )
+    .await?;
+    let head = Head {
+        status: StatusCode::CREATED,
+        command: Some(intent.command),
+        replayed,
+        ..Head::default()
+    };
     respond(&services, vault, organization, &positions, head).await
+}
+
+/// A duplicate of a claimed request may come first at any moment: what it made is what this one makes.
+fn came_first(intent: &Intent, result: Result<Committed, ApiError>) -> Result<Option<Committed>, ApiError> {
+    match result {
+        Ok(committed) => Ok(Some(committed)),
+        Err(error) if error.code() == ErrorCode::AlreadyExists && intent.is_claimed() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn exists(services: &Services, vault: VaultId) -> Result<bool, ApiError> {
@@ -86,8 +117,14 @@ async fn exists(services: &Services, vault: VaultId) -> Result<bool, ApiError> {
 
 fn chains<'a>(services: &'a Services, names: &[String]) -> Result<Vec<&'a ChainSettings>, ApiError> {
     if names.len() > MAX_FIRST_ACCOUNTS {
-        let detail = format!("a vault is created with at most {MAX_FIRST_ACCOUNTS} accounts; add more afterwards");
-        return Err(ApiError::field(ErrorCode::LimitReached, In::Body, "chains", detail));
+        let detail =
+            format!("a vault is created with at most {MAX_FIRST_ACCOUNTS} accounts; add more afterwards");
+        return Err(ApiError::field(
+            ErrorCode::LimitReached,
+            In::Body,
+            "chains",
+            detail,
+        ));
     }
     let mut seen = BTreeSet::new();
     let (mut chains, mut refusals) = (Vec::new(), Vec::new());
@@ -106,9 +143,19 @@ fn chains<'a>(services: &'a Services, names: &[String]) -> Result<Vec<&'a ChainS
 }
 
 /// The account a vault is born with: its id is a function of the vault and the chain.
-fn first_account(services: &Services, vault: VaultId, chain: &ChainSettings) -> Result<AccountAdded, ApiError> {
-    let bare = id::derived("account", &[vault.uuid().as_bytes(), chain.id.as_str().as_bytes()]);
-    Ok(AccountAdded { account: placed(services, vault, chain, bare)?, chain: chain.id.clone() })
+fn first_account(
+    services: &Services,
+    vault: VaultId,
+    chain: &ChainSettings,
+) -> Result<AccountAdded, ApiError> {
+    let bare = id::derived(
+        "account",
+        &[vault.uuid().as_bytes(), chain.id.as_str().as_bytes()],
+    );
+    Ok(AccountAdded {
+        account: placed(services, vault, chain, bare)?,
+        chain: chain.id.clone(),
+    })
 }
 
 /// An account lives in its chain's shard that the vault's id chooses.
@@ -118,9 +165,14 @@ fn placed(
     chain: &ChainSettings,
     bare: uuid::Uuid,
 ) -> Result<AccountId, ApiError> {
-    let shard = services.registry.place(&Family::Chain(chain.slug.clone()), vault.uuid());
+    let shard = services
+        .registry
+        .place(&Family::Chain(chain.slug.clone()), vault.uuid());
     let missing = || ApiError::new(ErrorCode::Internal).detail(format!("{} has no shard", chain.slug));
-    Ok(AccountId::from_uuid(id::with_shard(bare, shard.ok_or_else(missing)?)))
+    Ok(AccountId::from_uuid(id::with_shard(
+        bare,
+        shard.ok_or_else(missing)?,
+    )))
 }
 
 async fn request_account(
@@ -130,9 +182,17 @@ async fn request_account(
     vault: VaultId,
     added: &AccountAdded,
 ) -> Result<Positions, ApiError> {
-    let request = AccountRequested { chain: added.chain.clone(), custody: Custody::Software, vault };
+    let request = AccountRequested {
+        chain: added.chain.clone(),
+        custody: Custody::Software,
+        vault,
+    };
     let organization = asked.principal()?.organization;
-    let use_case = RequestAccount { account: added.account, organization, request };
+    let use_case = RequestAccount {
+        account: added.account,
+        organization,
+        request,
+    };
     Ok(services.execute(asked, command, use_case).await?.positions)
 }
 
@@ -141,7 +201,10 @@ async fn wait_until_open(
     accounts: impl Iterator<Item = AccountId>,
     wait_ms: u64,
 ) -> Result<(), ApiError> {
-    let until = services.now().as_micros().saturating_add(i64::try_from(wait_ms * 1000).unwrap_or(0));
+    let until = services
+        .now()
+        .as_micros()
+        .saturating_add(i64::try_from(wait_ms * 1000).unwrap_or(0));
     for account in accounts {
         while services.now().as_micros() < until && is_opening(services, account).await? {
             services.parts.clock.sleep_ms(LOOK_EVERY_MS).await;
@@ -152,7 +215,9 @@ async fn wait_until_open(
 
 async fn is_opening(services: &Services, account: AccountId) -> Result<bool, ApiError> {
     let loaded = load_state(services.log(), account.into()).await?;
-    let vaultstream_domain::State::Account(state) = loaded.state else { return Ok(false) };
+    let vaultstream_domain::State::Account(state) = loaded.state else {
+        return Ok(false);
+    };
     Ok(state.status.is_none_or(|status| status == AccountStatus::Opening))
 }
 
@@ -168,9 +233,17 @@ async fn change(
     owned(services.log(), vault, organization).await?;
     let expected = if_match(&headers)?.and_then(Expected::version);
     let command = Intent::unclaimed(&services).command;
-    let use_case = ChangeVault { vault, organization, expected, command: VaultCommand::Rename { name: body.name } };
+    let use_case = ChangeVault {
+        vault,
+        organization,
+        expected,
+        command: VaultCommand::Rename { name: body.name },
+    };
     let committed = services.execute(&asked, command, use_case).await?;
-    let head = Head { command: Some(command), ..Head::default() };
+    let head = Head {
+        command: Some(command),
+        ..Head::default()
+    };
     respond(&services, vault, organization, &committed.positions, head).await
 }
 
@@ -184,13 +257,24 @@ async fn add_account(
     let vault: VaultId = path_id(&id)?;
     let organization = asked.principal()?.organization;
     owned(services.log(), vault, organization).await?;
-    let chain = services.parts.catalogue.named_chain(In::Body, "chain", &body.chain)?;
+    let chain = services
+        .parts
+        .catalogue
+        .named_chain(In::Body, "chain", &body.chain)?;
     let intent = Intent::read(&services, &asked, &headers, &id, &body)?;
     let account = placed(&services, vault, chain, intent.bare_id(&services, "account"))?;
     let replayed = intent.bind(&services, &asked, account.to_string()).await?;
-    let added = AccountAdded { account, chain: ChainId::clone(&chain.id) };
+    let added = AccountAdded {
+        account,
+        chain: ChainId::clone(&chain.id),
+    };
     let command = VaultCommand::AddAccount(added.clone());
-    let listing = ChangeVault { vault, organization, expected: None, command };
+    let listing = ChangeVault {
+        vault,
+        organization,
+        expected: None,
+        command,
+    };
     let mut positions = services.execute(&asked, intent.command, listing).await?.positions;
     positions.merge(&request_account(&services, &asked, intent.command, vault, &added).await?);
     wait_until_open(&services, std::iter::once(account), preferred_wait_ms(&headers)).await?;
@@ -221,5 +305,13 @@ async fn respond(
     let mut body = resource::vault(services.log(), &known).await?;
     body.token = Some(token.clone());
     let location = (head.status == StatusCode::CREATED).then(|| format!("/v1/vaults/{vault}"));
-    answer(&Head { token: Some(&token), location, version: Some(known.version), ..head }, &body)
+    answer(
+        &Head {
+            token: Some(&token),
+            location,
+            version: Some(known.version),
+            ..head
+        },
+        &body,
+    )
 }

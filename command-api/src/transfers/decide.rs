@@ -40,7 +40,16 @@ pub(super) async fn deny(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Reason>,
 ) -> Answer {
-    run(&services, &asked, &id, &headers, TransferCommand::Deny { reason: text::reason(body)? }).await
+    run(
+        &services,
+        &asked,
+        &id,
+        &headers,
+        TransferCommand::Deny {
+            reason: text::reason(body)?,
+        },
+    )
+    .await
 }
 
 pub(super) async fn cancel(
@@ -50,7 +59,16 @@ pub(super) async fn cancel(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Reason>,
 ) -> Answer {
-    run(&services, &asked, &id, &headers, TransferCommand::Cancel { reason: text::reason(body)? }).await
+    run(
+        &services,
+        &asked,
+        &id,
+        &headers,
+        TransferCommand::Cancel {
+            reason: text::reason(body)?,
+        },
+    )
+    .await
 }
 
 async fn run(
@@ -65,12 +83,25 @@ async fn run(
     if services.registry.entry(transfer.shard()).is_none() {
         return Err(not_found());
     }
-    let first = services.log().read_stream(transfer.into(), 0, 1).await?.into_iter().next();
-    let first = first.filter(|e| e.envelope.organization == organization).ok_or_else(not_found)?;
+    let first = services
+        .log()
+        .read_stream(transfer.into(), 0, 1)
+        .await?
+        .into_iter()
+        .next();
+    let first = first
+        .filter(|e| e.envelope.organization == organization)
+        .ok_or_else(not_found)?;
     let vault = first.envelope.owner.vault().ok_or_else(not_found)?;
     let expected = required_if_match(headers)?.version();
     let command_id = Intent::unclaimed(services).command;
-    let use_case = ChangeTransfer { transfer, organization, vault, expected, command };
+    let use_case = ChangeTransfer {
+        transfer,
+        organization,
+        vault,
+        expected,
+        command,
+    };
     let committed = services.execute(asked, command_id, use_case).await?;
     let sources = TransferSources {
         log: services.log(),

@@ -30,20 +30,41 @@ pub(super) async fn payer(
         (None, Some(vault)) => by_vault(services, organization, vault, chain).await?,
         (None, None) => {
             let detail = "name the paying account in accountId, or its vault in vaultId";
-            return Err(ApiError::field(ErrorCode::MissingField, In::Body, "vaultId", detail));
+            return Err(ApiError::field(
+                ErrorCode::MissingField,
+                In::Body,
+                "vaultId",
+                detail,
+            ));
         }
     };
     match &body.vault_id {
         Some(vault) if *vault != payer.vault.to_string() => {
             let detail = "the account is not one of this vault; name one of the two";
-            Err(ApiError::field(ErrorCode::InvalidField, In::Body, "vaultId", detail))
+            Err(ApiError::field(
+                ErrorCode::InvalidField,
+                In::Body,
+                "vaultId",
+                detail,
+            ))
         }
         _ => Ok(payer),
     }
 }
 
-async fn by_account(services: &Services, organization: OrganizationId, text: &str) -> Result<Payer, ApiError> {
-    let unknown = || ApiError::field(ErrorCode::NotFound, In::Body, "accountId", "there is no such account");
+async fn by_account(
+    services: &Services,
+    organization: OrganizationId,
+    text: &str,
+) -> Result<Payer, ApiError> {
+    let unknown = || {
+        ApiError::field(
+            ErrorCode::NotFound,
+            In::Body,
+            "accountId",
+            "there is no such account",
+        )
+    };
     let account: AccountId = text.parse().map_err(|_| unknown())?;
     match services.owner_of(account).await? {
         Some((owner, vault)) if owner == organization => {
@@ -67,9 +88,19 @@ async fn by_vault(
         Ok(account) => Ok(Payer { account, vault }),
         // What is kept may be a moment old: a refusal rests on the log.
         Err(_) => {
-            let fresh = services.parts.directory.fresh(vault.into()).await?.ok_or_else(unknown)?;
-            let State::Vault(state) = &fresh.state else { return Err(unknown()) };
-            Ok(Payer { account: only_account(state, chain)?, vault })
+            let fresh = services
+                .parts
+                .directory
+                .fresh(vault.into())
+                .await?
+                .ok_or_else(unknown)?;
+            let State::Vault(state) = &fresh.state else {
+                return Err(unknown());
+            };
+            Ok(Payer {
+                account: only_account(state, chain)?,
+                vault,
+            })
         }
     }
 }
@@ -82,25 +113,48 @@ async fn active_vault(
 ) -> Result<VaultState, ApiError> {
     let unknown = || ApiError::field(ErrorCode::NotFound, In::Body, field, "there is no such vault");
     let known = services.parts.directory.get(vault.into()).await?;
-    let known = known.filter(|k| k.organization == organization).ok_or_else(unknown)?;
-    let State::Vault(state) = &known.state else { return Err(unknown()) };
+    let known = known
+        .filter(|k| k.organization == organization)
+        .ok_or_else(unknown)?;
+    let State::Vault(state) = &known.state else {
+        return Err(unknown());
+    };
     match state.status {
         Some(VaultStatus::Active) => Ok(state.clone()),
-        _ => Err(ApiError::field(ErrorCode::VaultNotActive, In::Body, field, "the vault is archived")),
+        _ => Err(ApiError::field(
+            ErrorCode::VaultNotActive,
+            In::Body,
+            field,
+            "the vault is archived",
+        )),
     }
 }
 
 fn only_account(state: &VaultState, chain: &ChainId) -> Result<AccountId, ApiError> {
-    let mut accounts = state.accounts.iter().filter(|(_, c)| c == chain).map(|(id, _)| *id);
+    let mut accounts = state
+        .accounts
+        .iter()
+        .filter(|(_, c)| c == chain)
+        .map(|(id, _)| *id);
     match (accounts.next(), accounts.next()) {
         (Some(account), None) => Ok(account),
         (None, _) => {
             let detail = format!("the vault has no account on {chain}");
-            Err(ApiError::field(ErrorCode::NoAccountOnChain, In::Body, "vaultId", detail))
+            Err(ApiError::field(
+                ErrorCode::NoAccountOnChain,
+                In::Body,
+                "vaultId",
+                detail,
+            ))
         }
         (Some(_), Some(_)) => {
             let detail = format!("the vault has several accounts on {chain}; name one in accountId");
-            Err(ApiError::field(ErrorCode::AccountAmbiguous, In::Body, "accountId", detail))
+            Err(ApiError::field(
+                ErrorCode::AccountAmbiguous,
+                In::Body,
+                "accountId",
+                detail,
+            ))
         }
     }
 }

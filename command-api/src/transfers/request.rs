@@ -17,7 +17,7 @@ use vaultstream_domain::State as Folded;
 use vaultstream_domain::execution::{Slots, spendable};
 use vaultstream_domain::organization::OrganizationState;
 use vaultstream_domain::ports::keyring;
-use vaultstream_domain::transfer::RequestTransfer;
+use vaultstream_domain::transfer::{RequestTransfer, TransferState};
 use vaultstream_domain::vault::Account;
 use vaultstream_event_schemas::chain::{ChainSettings, Intent as ChainIntent};
 use vaultstream_event_schemas::organization::v1::Approval;
@@ -27,7 +27,7 @@ use vaultstream_event_schemas::{Amount, AssetId, ErrorCode, TransferId, Transfer
 use vaultstream_gateway::door::Asked;
 use vaultstream_gateway::error::In;
 use vaultstream_gateway::query::Params;
-use vaultstream_gateway::{ApiError, JsonBody};
+use vaultstream_gateway::{ApiError, JsonBody, directory};
 use vaultstream_kernel::Committed;
 
 use super::payer::{Payer, payer};
@@ -63,33 +63,56 @@ pub(super) async fn request(
         return preview(&services, &asked, &understood).await;
     }
     let intent = Intent::read(&services, &asked, &headers, "", &body)?;
-    let understood = understand(&services, &asked, &body).await?;
-    let transfer = TransferId::from_uuid(intent.id(&services, "transfer", understood.payer.account.shard()));
-    let use_case = use_case(&services, &asked, transfer, &understood, body.external_id.clone())?;
+    match take(&services, &asked, &intent, &body).await {
+        // Whatever has become of a vault or a chain since, and whoever came first a moment ago: a retry gets its answer.
+        Err(refusal) => answered_before(&services, &intent).await?.ok_or(refusal),
+        answer => answer,
+    }
+}
+
+async fn take(
+    services: &Services,
+    asked: &Asked,
+    intent: &Intent,
+    body: &Body,
+) -> Result<Response, ApiError> {
+    let understood = understand(services, asked, body).await?;
+    let transfer = TransferId::from_uuid(intent.id(services, "transfer", understood.payer.account.shard()));
+    let use_case = use_case(services, asked, transfer, &understood, body.external_id.clone())?;
     let external = match &body.external_id {
-        Some(id) => Some(external_id_claim(&services, &asked, &intent, id, transfer.to_string())?),
+        Some(id) => Some(external_id_claim(
+            services,
+            asked,
+            intent,
+            id,
+            transfer.to_string(),
+        )?),
         None => None,
     };
     let known = services.could_just_spend(understood.payer.account, &understood.asset, understood.amount);
-    if (!known || external.is_some()) && born(&services, transfer).await?.is_none() {
-        let rehearsed = services.rehearse(&asked, intent.command, Arc::new(use_case.clone())).await?;
-        remember(&services, &understood, &rehearsed);
+    if (!known || external.is_some()) && born(services, transfer).await?.is_none() {
+        let rehearsed = services
+            .rehearse(asked, intent.command, Arc::new(use_case.clone()))
+            .await?;
+        remember(services, &understood, &rehearsed);
         if let Some(external) = &external {
-            services.rehearse(&asked, intent.command, Arc::new(external.clone())).await?;
+            services
+                .rehearse(asked, intent.command, Arc::new(external.clone()))
+                .await?;
         }
     }
-    let bound = intent.bind(&services, &asked, transfer.to_string()).await?;
-    if bound && let Some(born) = born(&services, transfer).await? {
-        return accepted(&services, &intent, transfer, &understood, (born, true));
+    let bound = intent.bind(services, asked, transfer.to_string()).await?;
+    if bound && let Some(born) = born(services, transfer).await? {
+        return accepted(services, intent, transfer, understood.payer, (born, true));
     }
     if let Some(external) = external {
-        services.execute(&asked, intent.command, external).await?;
+        services.execute(asked, intent.command, external).await?;
     }
-    let use_case = with_memo(&services, use_case, &body).await?;
-    commit(&services, &asked, &intent, &understood, use_case).await
+    let use_case = with_memo(services, use_case, body).await?;
+    commit(services, asked, intent, &understood, use_case).await
 }
 
-/// Makes the transfer, or finds that a duplicate of this very request has made it.
+/// Makes the transfer.
 async fn commit(
     services: &Services,
     asked: &Asked,
@@ -98,47 +121,71 @@ async fn commit(
     use_case: RequestTransfer,
 ) -> Result<Response, ApiError> {
     let transfer = use_case.transfer;
-    let committed = match services.execute(asked, intent.command, use_case).await {
-        Ok(committed) => committed,
-        // A duplicate of this very request came first.
-        Err(error) if error.code() == ErrorCode::AlreadyExists => {
-            let born = born(services, transfer).await?.ok_or(error)?;
-            return accepted(services, intent, transfer, understood, (born, true));
-        }
-        Err(error) => return Err(error),
-    };
+    let committed = services.execute(asked, intent.command, use_case).await?;
     remember(services, understood, &committed);
     match place_of(&committed, transfer) {
-        Some(place) => accepted(services, intent, transfer, understood, (place, false)),
+        Some(place) => accepted(services, intent, transfer, understood.payer, (place, false)),
         None => {
-            let born = born(services, transfer).await?.ok_or_else(|| ApiError::new(ErrorCode::Internal))?;
-            accepted(services, intent, transfer, understood, (born, true))
+            let born = born(services, transfer).await?;
+            let born = born.ok_or_else(|| ApiError::new(ErrorCode::Internal))?;
+            accepted(services, intent, transfer, understood.payer, (born, true))
         }
     }
 }
 
 /// Reads every field; refuses with all that are wrong.
-async fn understand<'a>(services: &'a Services, asked: &Asked, body: &Body) -> Result<Understood<'a>, ApiError> {
+async fn understand<'a>(
+    services: &'a Services,
+    asked: &Asked,
+    body: &Body,
+) -> Result<Understood<'a>, ApiError> {
     let mut refusals = Vec::new();
     let mut note = |result: Result<(), ApiError>| refusals.extend(result.err());
     note(body.external_id.as_deref().map_or(Ok(()), text::external_id));
     note(body.memo.as_deref().map_or(Ok(()), text::memo));
     let expires_in = expires_in(body.expires_in).map_err(|e| note(Err(e)));
     let amount = text::amount("amount", &body.amount).map_err(|e| note(Err(e)));
-    let fee_max = body.fee_max.as_deref().map(|t| text::amount("feeMax", t)).transpose().map_err(|e| note(Err(e)));
-    let asset = services.parts.catalogue.named_asset(In::Body, "asset", &body.asset).map_err(|e| note(Err(e)));
+    let fee_max = body
+        .fee_max
+        .as_deref()
+        .map(|t| text::amount("feeMax", t))
+        .transpose()
+        .map_err(|e| note(Err(e)));
+    let asset = services
+        .parts
+        .catalogue
+        .named_asset(In::Body, "asset", &body.asset)
+        .map_err(|e| note(Err(e)));
     let destination = match asset {
         Err(()) => Err(()),
         Ok((chain, _)) => chain_rules::destination(chain, &body.destination).map_err(|refusal| {
-            note(Err(ApiError::field(refusal.code, In::Body, "destination", refusal.detail)));
+            note(Err(ApiError::field(
+                refusal.code,
+                In::Body,
+                "destination",
+                refusal.detail,
+            )));
         }),
     };
-    if let (Ok((chain, asset)), Ok(amount), Ok(fee_max), Ok(destination), Ok(expires_in), true) =
-        (asset, amount, fee_max, destination, expires_in, refusals.is_empty())
-    {
+    if let (Ok((chain, asset)), Ok(amount), Ok(fee_max), Ok(destination), Ok(expires_in), true) = (
+        asset,
+        amount,
+        fee_max,
+        destination,
+        expires_in,
+        refusals.is_empty(),
+    ) {
         let payer = payer(services, asked.principal()?.organization, body, &chain.id).await?;
         let asset = asset.id.clone();
-        return Ok(Understood { chain, asset, amount, fee_max, destination, payer, expires_in });
+        return Ok(Understood {
+            chain,
+            asset,
+            amount,
+            fee_max,
+            destination,
+            payer,
+            expires_in,
+        });
     }
     Err(ApiError::all(refusals).unwrap_or_else(|| ApiError::new(ErrorCode::Internal)))
 }
@@ -149,7 +196,12 @@ fn expires_in(seconds: Option<u64>) -> Result<i64, ApiError> {
         seconds @ 120..=2_592_000 => Ok(i64::try_from(seconds).unwrap_or(i64::MAX)),
         _ => {
             let detail = "expiresIn is 120 to 2592000 seconds";
-            Err(ApiError::field(ErrorCode::InvalidField, In::Body, "expiresIn", detail))
+            Err(ApiError::field(
+                ErrorCode::InvalidField,
+                In::Body,
+                "expiresIn",
+                detail,
+            ))
         }
     }
 }
@@ -172,7 +224,11 @@ fn use_case(
         memo: None,
         vault: understood.payer.vault,
     };
-    Ok(RequestTransfer { transfer, organization: asked.principal()?.organization, request })
+    Ok(RequestTransfer {
+        transfer,
+        organization: asked.principal()?.organization,
+        request,
+    })
 }
 
 /// Seals the memo last: whatever is refused leaves no key behind.
@@ -191,21 +247,60 @@ async fn with_memo(
 
 /// Where the transfer's first event stands, when it exists.
 async fn born(services: &Services, transfer: TransferId) -> Result<Option<Place>, ApiError> {
-    let first = services.log().read_stream(transfer.into(), 0, 1).await?.into_iter().next();
-    Ok(first.map(|e| Place { incarnation: e.envelope.incarnation, position: e.position }))
+    let first = services
+        .log()
+        .read_stream(transfer.into(), 0, 1)
+        .await?
+        .into_iter()
+        .next();
+    Ok(first.map(|e| Place {
+        incarnation: e.envelope.incarnation,
+        position: e.position,
+    }))
+}
+
+/// The first answer to this very request, when its transfer was made.
+async fn answered_before(services: &Services, intent: &Intent) -> Result<Option<Response>, ApiError> {
+    let Some(resource) = intent.bound_before(services).await? else {
+        return Ok(None);
+    };
+    let Ok(transfer) = resource.parse::<TransferId>() else {
+        return Ok(None);
+    };
+    let Some(known) = directory::read(services.log(), transfer.into()).await? else {
+        return Ok(None);
+    };
+    let Folded::Transfer(TransferState {
+        request: Some(request),
+        ..
+    }) = &known.state
+    else {
+        return Ok(None);
+    };
+    let payer = Payer {
+        account: request.account,
+        vault: request.vault,
+    };
+    accepted(services, intent, transfer, payer, (known.born, true)).map(Some)
 }
 
 fn place_of(committed: &Committed, transfer: TransferId) -> Option<Place> {
-    let event = committed.events.iter().find(|e| e.stream == transfer.stream() && e.sequence == 1)?;
+    let event = committed
+        .events
+        .iter()
+        .find(|e| e.stream == transfer.stream() && e.sequence == 1)?;
     let shard = committed.positions.0.get(&transfer.shard())?;
-    Some(Place { incarnation: shard.incarnation, position: event.position })
+    Some(Place {
+        incarnation: shard.incarnation,
+        position: event.position,
+    })
 }
 
 fn accepted(
     services: &Services,
     intent: &Intent,
     transfer: TransferId,
-    understood: &Understood<'_>,
+    payer: Payer,
     (born, replayed): (Place, bool),
 ) -> Result<Response, ApiError> {
     let token = services.token(&Positions::one(transfer.shard(), born));
@@ -220,8 +315,8 @@ fn accepted(
     let body = TransferAccepted {
         id: transfer,
         status: TransferStatus::Requested,
-        vault_id: understood.payer.vault,
-        account_id: understood.payer.account,
+        vault_id: payer.vault,
+        account_id: payer.account,
         token: token.clone(),
     };
     answer(&head, &body)
@@ -230,7 +325,11 @@ fn accepted(
 fn spendable_in(committed: &Committed, understood: &Understood<'_>) -> Amount {
     let account = understood.payer.account;
     let state = committed.states.get::<Account>(account);
-    spendable(state, committed.states.get::<Slots>(account.slots()), &understood.asset)
+    spendable(
+        state,
+        committed.states.get::<Slots>(account.slots()),
+        &understood.asset,
+    )
 }
 
 fn remember(services: &Services, understood: &Understood<'_>, committed: &Committed) {
@@ -238,13 +337,24 @@ fn remember(services: &Services, understood: &Understood<'_>, committed: &Commit
     services.saw_spendable(understood.payer.account, &understood.asset, spendable);
 }
 
-async fn preview(services: &Services, asked: &Asked, understood: &Understood<'_>) -> Result<Response, ApiError> {
+async fn preview(
+    services: &Services,
+    asked: &Asked,
+    understood: &Understood<'_>,
+) -> Result<Response, ApiError> {
     let intent = Intent::unclaimed(services);
     let transfer = TransferId::from_uuid(intent.id(services, "transfer", understood.payer.account.shard()));
     let organization = asked.principal()?.organization;
     let rehearsal = use_case(services, asked, transfer, understood, None)?;
-    let rehearsed = services.rehearse(asked, intent.command, Arc::new(rehearsal)).await?;
-    let source = rehearsed.states.get::<Account>(understood.payer.account).address.clone().unwrap_or_default();
+    let rehearsed = services
+        .rehearse(asked, intent.command, Arc::new(rehearsal))
+        .await?;
+    let source = rehearsed
+        .states
+        .get::<Account>(understood.payer.account)
+        .address
+        .clone()
+        .unwrap_or_default();
     let known = services.parts.directory.get(organization.into()).await?;
     let approval = known.as_ref().and_then(|k| match &k.state {
         Folded::Organization(OrganizationState { approval, .. }) => *approval,
@@ -261,7 +371,13 @@ async fn preview(services: &Services, asked: &Asked, understood: &Understood<'_>
         balance: catalogue.amount(&understood.asset, spendable_in(&rehearsed, understood)),
         approvals_needed: u32::from(approval == Some(Approval::One)),
     };
-    answer(&Head { status: StatusCode::OK, ..Head::default() }, &body)
+    answer(
+        &Head {
+            status: StatusCode::OK,
+            ..Head::default()
+        },
+        &body,
+    )
 }
 
 /// What the network would charge; nothing while its node does not answer. A transfer that would fail on chain or cost more
@@ -272,7 +388,9 @@ async fn fee(
     source: &str,
 ) -> Result<Option<FeeEstimate>, ApiError> {
     use vaultstream_domain::ports::chain_node::NodeError;
-    let Some(node) = services.parts.nodes.get(&understood.chain.id) else { return Ok(None) };
+    let Some(node) = services.parts.nodes.get(&understood.chain.id) else {
+        return Ok(None);
+    };
     let intent = ChainIntent {
         amount: understood.amount,
         asset: understood.asset.clone(),
@@ -282,16 +400,37 @@ async fn fee(
     let work = match node.estimate_work(&intent).await {
         Ok(work) => work,
         Err(NodeError::Refused(why)) => {
-            return Err(ApiError::field(ErrorCode::RevertedOnChain, In::Body, "destination", why));
+            return Err(ApiError::field(
+                ErrorCode::RevertedOnChain,
+                In::Body,
+                "destination",
+                why,
+            ));
         }
         Err(_) => return Ok(None),
     };
-    let Ok(quote) = node.quote_fee().await else { return Ok(None) };
-    let Some((expected, max)) = chain_rules::fee_of(understood.chain, &quote, work) else { return Ok(None) };
+    let Ok(quote) = node.quote_fee().await else {
+        return Ok(None);
+    };
+    let Some((expected, max)) = chain_rules::fee_of(understood.chain, &quote, work) else {
+        return Ok(None);
+    };
     if let Some(cap) = understood.fee_max.filter(|cap| *cap < max) {
         let detail = format!("the network may charge up to {max}, the cap is {cap}");
-        return Err(ApiError::field(ErrorCode::FeeCapExceeded, In::Body, "feeMax", detail));
+        return Err(ApiError::field(
+            ErrorCode::FeeCapExceeded,
+            In::Body,
+            "feeMax",
+            detail,
+        ));
     }
-    let native = |minor| services.parts.catalogue.native_amount(&understood.chain.id, minor);
-    Ok(native(expected).zip(native(max)).map(|(expected, max)| FeeEstimate { expected, max }))
+    let native = |minor| {
+        services
+            .parts
+            .catalogue
+            .native_amount(&understood.chain.id, minor)
+    };
+    Ok(native(expected)
+        .zip(native(max))
+        .map(|(expected, max)| FeeEstimate { expected, max }))
 }

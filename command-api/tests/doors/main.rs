@@ -1,0 +1,12 @@
+//! The doors as a client meets them: the whole router over a real log, a real executor and a real keystore.
+
+mod bad_input;
+mod credentials;
+mod idempotency;
+mod keys_and_organizations;
+mod pages;
+mod scopes;
+mod sessions;
+mod transfers;
+mod vaults;
+mod world;
