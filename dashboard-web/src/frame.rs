@@ -105,7 +105,7 @@ fn sandbox(app: App) -> impl IntoView {
         });
         (!names.is_empty()).then(|| {
             let sentence = fill(Word::SandboxSentence, &[("chains", &names.join(", "))]);
-            view! { <div class="sandbox" role="note"><strong>{say(Word::Sandbox)}</strong><span>{sentence}</span></div> }
+            view! { <aside class="sandbox" aria-label=say(Word::Sandbox)><strong>{say(Word::Sandbox)}</strong><span>{sentence}</span></aside> }
         })
     }
 }

@@ -5,6 +5,7 @@ mod field;
 mod head;
 mod marks;
 mod report;
+mod table;
 mod transfer_table;
 
 pub use dialog::{close_dialogs, dialog, is_open, open_dialog};
@@ -12,4 +13,5 @@ pub use field::{Field, field};
 pub use head::{head, head_of};
 pub use marks::{address, address_full, address_marked, amount, copy, state, when};
 pub use report::{empty, problem, show};
+pub use table::{Kind, fact, table, text};
 pub use transfer_table::{Listed, no_match, transfer_rows, transfer_table};

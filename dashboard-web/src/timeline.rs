@@ -16,8 +16,6 @@ use crate::words::Word;
 /// One step of the line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The event's name, or the word of a step that is still ahead.
-    pub key: String,
     /// What happened.
     pub what: String,
     /// What it means.
@@ -61,7 +59,6 @@ pub fn line(transfer: &TransferTransfer, me: &str, in_zone: &dyn Fn(Moment) -> S
         step.next = Some(next(transfer, in_zone));
     }
     steps.extend(ahead(transfer).into_iter().map(|word| Step {
-        key: format!("{word:?}"),
         what: crate::words::say(word).to_owned(),
         tone: Tone::Rest,
         at: None,

@@ -125,7 +125,7 @@ pub fn new_vault() -> AnyView {
             {move || form.trouble.get().map(|t| problem(&t, None, None))}
             <div class="row-buttons">
                 <button type="submit" class="button primary" aria-disabled=move || form.busy.get().to_string()>{button}</button>
-                <a class="button" href="/vaults">{say(Word::Close)}</a>
+                <a class="button" href="/vaults">{say(Word::Cancel)}</a>
             </div>
         </form>
     }

@@ -7,7 +7,7 @@ use super::unknown::absent;
 use crate::figures::{elided, money};
 use crate::graphql::{transfer as op, transfer_updates};
 use crate::panel::Panel;
-use crate::parts::{address_full, copy, head_of, show, state, when};
+use crate::parts::{address_full, copy, fact, head_of, show, state, text, when};
 use crate::request;
 use crate::sentences;
 use crate::state::App;
@@ -177,28 +177,36 @@ fn list(app: App, t: &Seen) -> AnyView {
         .as_ref()
         .map(|f| format!("{} {}", f.detail, f.remedy.clone().unwrap_or_default()));
     let why = why.or_else(|| t.reason.clone());
-    let words =
-        |word: Word, value: Option<String>| value.map(|value| view! { <dt>{say(word)}</dt><dd>{value}</dd> });
-    view! {
-        <dl class="facts">
-            {words(Word::FactFailure, why)}
-            {words(Word::FactAmount, Some(amount))}
-            <dt>{say(Word::FactFrom)}</dt>
-            <dd><a href=format!("/vaults/{}", t.vault_id)>{t.vault.name.clone()}</a>" "{t.account.address.as_deref().map(crate::parts::address)}</dd>
-            <dt>{say(Word::FactTo)}</dt>
-            <dd>{address_full(&t.destination)}{copy(Word::WhatAddress, t.destination.clone())}</dd>
-            {words(Word::FactNetwork, Some(t.chain.name.clone()))}
-            {words(Word::FactFee, fee)}
-            {words(Word::FactFeeMax, fee_max)}
-            {txid.map(|id| view! { <dt>{say(Word::FactTransaction)}</dt><dd><span class="mono small">{id.clone()}</span>{copy(Word::WhatHash, id)}</dd> })}
-            {words(Word::FactBlock, block)}
-            {words(Word::FactRule, t.rule.clone())}
-            {words(Word::FactRequestedBy, Some(sentences::actor(&t.requested_by, &me)))}
-            {words(Word::FactExternalId, t.external_id.clone())}
-            {words(Word::FactExpires, lapses)}
-            <dt>{say(Word::FactId)}</dt>
-            <dd><span class="mono small">{t.id.clone()}</span>{copy(Word::WhatId, t.id.clone())}</dd>
-        </dl>
-    }
-    .into_any()
+    let words = |word: Word, value: Option<String>| value.map(|value| fact(word, text(value)));
+    let hash = |word: Word, what: Word, value: String| {
+        fact(
+            word,
+            view! { <span class="mono small">{value.clone()}</span>{copy(what, value)} }.into_any(),
+        )
+    };
+    let from = t.account.address.as_deref().map(crate::parts::address);
+    let from =
+        view! { <a href=format!("/vaults/{}", t.vault_id)>{t.vault.name.clone()}</a>" "{from} }.into_any();
+    let to =
+        view! { {address_full(&t.destination)}{copy(Word::WhatAddress, t.destination.clone())} }.into_any();
+    let facts: Vec<Option<AnyView>> = vec![
+        words(Word::FactFailure, why),
+        words(Word::FactAmount, Some(amount)),
+        Some(fact(Word::FactFrom, from)),
+        Some(fact(Word::FactTo, to)),
+        words(Word::FactNetwork, Some(t.chain.name.clone())),
+        words(Word::FactFee, fee),
+        words(Word::FactFeeMax, fee_max),
+        txid.map(|id| hash(Word::FactTransaction, Word::WhatHash, id)),
+        words(Word::FactBlock, block),
+        words(Word::FactRule, t.rule.clone()),
+        words(
+            Word::FactRequestedBy,
+            Some(sentences::actor(&t.requested_by, &me)),
+        ),
+        words(Word::FactExternalId, t.external_id.clone()),
+        words(Word::FactExpires, lapses),
+        Some(hash(Word::FactId, Word::WhatId, t.id.clone())),
+    ];
+    view! { <dl class="facts">{facts}</dl> }.into_any()
 }

@@ -4,7 +4,8 @@ use super::unknown::absent;
 use crate::graphql::{BalanceRow, balance_updates, transfers, vault as op, vault_updates};
 use crate::panel::Panel;
 use crate::parts::{
-    address, amount, copy, empty, head, problem, show, state, transfer_rows, transfer_table, when,
+    Kind, address, amount, copy, empty, head, problem, show, state, table, transfer_rows, transfer_table,
+    when,
 };
 use crate::request::{self, Outgoing};
 use crate::rows::{Row, bring};
@@ -125,34 +126,25 @@ fn body(app: App, vault: &Seen) -> AnyView {
     .into_any()
 }
 
+const COLUMNS: [(Word, Kind); 3] = [
+    (Word::ColumnAsset, Kind::Lead),
+    (Word::ColumnBalance, Kind::Number),
+    (Word::ColumnBlock, Kind::Soft),
+];
+
 fn balances(app: App, vault: &Seen) -> AnyView {
-    let rows: Vec<_> = vault
-        .balances
-        .iter()
-        .map(|b| {
-            view! {
-                <tr role="row">
-                    <td role="cell" class="lead" data-label=say(Word::ColumnAsset)>{b.symbol.clone()}" "<span class="soft small">{app.chain_of(&b.asset)}</span></td>
-                    <td role="cell" class="number" data-label=say(Word::ColumnBalance)>{amount(b.minor, b.decimals, &b.symbol)}</td>
-                    <td role="cell" class="number soft" data-label=say(Word::ColumnBlock)><span>{b.block.height}", "{when(b.observed_at)}</span></td>
-                </tr>
-            }
-        })
-        .collect();
-    let content = if rows.is_empty() {
+    let row = |b: &BalanceRow| {
+        let chain = app.chain_of(&b.asset);
+        vec![
+            view! { {b.symbol.clone()}" "<span class="soft small">{chain}</span> }.into_any(),
+            amount(b.minor, b.decimals, &b.symbol),
+            view! { <span>{b.block.height}", "{when(b.observed_at)}</span> }.into_any(),
+        ]
+    };
+    let content = if vault.balances.is_empty() {
         empty(Word::BalancesNothing, Word::BalancesNothingWords, None)
     } else {
-        view! {
-            <div class="table-wrap"><table class="cards" role="table">
-                <thead role="rowgroup"><tr role="row">
-                    <th role="columnheader" scope="col">{say(Word::ColumnAsset)}</th>
-                    <th role="columnheader" scope="col" class="number">{say(Word::ColumnBalance)}</th>
-                    <th role="columnheader" scope="col" class="number">{say(Word::ColumnBlock)}</th>
-                </tr></thead>
-                <tbody role="rowgroup">{rows}</tbody>
-            </table></div>
-        }
-        .into_any()
+        table(&COLUMNS, vault.balances.iter().map(row).collect())
     };
     view! {
         <section class="card" aria-labelledby="balances">

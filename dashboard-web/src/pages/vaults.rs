@@ -3,7 +3,7 @@
 use crate::graphql::{VaultRow, vaults as op};
 use crate::icons::{Icon, icon};
 use crate::panel::Panel;
-use crate::parts::{amount, empty, head_of, no_match, show, state, when};
+use crate::parts::{Kind, amount, empty, head_of, no_match, show, state, table, text, when};
 use crate::request;
 use crate::route::Query;
 use crate::sentences;
@@ -66,7 +66,7 @@ pub fn vaults() -> AnyView {
             .has_next_page
             .then(|| page.page_info.end_cursor.clone())
             .flatten();
-        view! { {table(rows)}{pager(&query, PATH, next)} }.into_any()
+        view! { {table(&COLUMNS, rows)}{pager(&query, PATH, next)} }.into_any()
     };
     let action = view! { <a class="button primary" href="/vaults/new">{say(Word::NewVault)}</a> }.into_any();
     view! {
@@ -82,43 +82,30 @@ fn nothing() -> AnyView {
     empty(Word::VaultsNothing, Word::VaultsNothingWords, Some(action))
 }
 
-fn table(rows: Vec<AnyView>) -> AnyView {
-    view! {
-        <div class="table-wrap"><table class="cards" role="table">
-            <thead role="rowgroup"><tr role="row">
-                <th role="columnheader" scope="col">{say(Word::ColumnName)}</th>
-                <th role="columnheader" scope="col" class="number">{say(Word::ColumnHolds)}</th>
-                <th role="columnheader" scope="col" class="number">{say(Word::ColumnAccounts)}</th>
-                <th role="columnheader" scope="col">{say(Word::ColumnTier)}</th>
-                <th role="columnheader" scope="col">{say(Word::ColumnStatus)}</th>
-                <th role="columnheader" scope="col" class="number">{say(Word::ColumnCreated)}</th>
-            </tr></thead>
-            <tbody role="rowgroup">{rows}</tbody>
-        </table></div>
-    }
-    .into_any()
-}
+const COLUMNS: [(Word, Kind); 6] = [
+    (Word::ColumnName, Kind::Lead),
+    (Word::ColumnHolds, Kind::Number),
+    (Word::ColumnAccounts, Kind::Number),
+    (Word::ColumnTier, Kind::Plain),
+    (Word::ColumnStatus, Kind::Plain),
+    (Word::ColumnCreated, Kind::Soft),
+];
 
-fn row(vault: &VaultRow) -> AnyView {
+fn row(vault: &VaultRow) -> Vec<AnyView> {
     let (word, tone) = sentences::vault(vault.status);
-    let held: Vec<_> = vault
+    let held = vault
         .totals
         .iter()
-        .map(|t| view! { <div>{amount(t.minor, t.decimals, &t.symbol)}</div> })
-        .collect();
-    view! {
-        <tr role="row">
-            <td role="cell" class="lead" data-label=say(Word::ColumnName)>
-                <a class="row" href=format!("{PATH}/{}", vault.id)>{vault.name.clone()}</a>
-            </td>
-            <td role="cell" class="number" data-label=say(Word::ColumnHolds)><div>{held}</div></td>
-            <td role="cell" class="number" data-label=say(Word::ColumnAccounts)>{vault.accounts.len()}</td>
-            <td role="cell" data-label=say(Word::ColumnTier)>{say(sentences::tier(vault.tier))}</td>
-            <td role="cell" data-label=say(Word::ColumnStatus)>{state(say(word).to_owned(), tone)}</td>
-            <td role="cell" class="number soft" data-label=say(Word::ColumnCreated)>{when(vault.created_at)}</td>
-        </tr>
-    }
-    .into_any()
+        .map(|t| view! { <div>{amount(t.minor, t.decimals, &t.symbol)}</div> });
+    let held: Vec<_> = held.collect();
+    vec![
+        view! { <a class="row" href=format!("{PATH}/{}", vault.id)>{vault.name.clone()}</a> }.into_any(),
+        view! { <div>{held}</div> }.into_any(),
+        text(vault.accounts.len().to_string()),
+        text(say(sentences::tier(vault.tier)).to_owned()),
+        state(say(word).to_owned(), tone),
+        when(vault.created_at),
+    ]
 }
 
 fn filters(app: App) -> AnyView {

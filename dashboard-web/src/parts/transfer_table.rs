@@ -1,6 +1,6 @@
 //! The table of transfers, alive: rows change in place, new ones go on top or wait behind a bar.
 
-use super::{address, amount, empty, show, state, when};
+use super::{Kind, address, amount, empty, show, state, table, text, when};
 use crate::browser;
 use crate::graphql::{TransferRow, transfer_updates, transfers};
 use crate::panel::Panel;
@@ -90,26 +90,21 @@ pub fn transfer_table(
         if page.nodes.is_empty() {
             return nothing();
         }
-        let rows: Vec<_> = page.nodes.iter().map(row).collect();
-        view! {
-            <div class="table-wrap"><table class="cards" role="table">
-                <thead role="rowgroup"><tr role="row">
-                    <th role="columnheader" scope="col">{say(Word::ColumnFrom)}</th>
-                    <th role="columnheader" scope="col">{say(Word::ColumnTo)}</th>
-                    <th role="columnheader" scope="col" class="number">{say(Word::ColumnAmount)}</th>
-                    <th role="columnheader" scope="col">{say(Word::ColumnChain)}</th>
-                    <th role="columnheader" scope="col">{say(Word::ColumnStage)}</th>
-                    <th role="columnheader" scope="col" class="number">{say(Word::ColumnWhen)}</th>
-                </tr></thead>
-                <tbody role="rowgroup">{rows}</tbody>
-            </table></div>
-        }
-        .into_any()
+        table(&COLUMNS, page.nodes.iter().map(row).collect())
     };
     view! { {fresh}{show(panel, content)} }.into_any()
 }
 
-fn row(row: &TransferRow) -> AnyView {
+const COLUMNS: [(Word, Kind); 6] = [
+    (Word::ColumnFrom, Kind::Lead),
+    (Word::ColumnTo, Kind::Plain),
+    (Word::ColumnAmount, Kind::Number),
+    (Word::ColumnChain, Kind::Plain),
+    (Word::ColumnStage, Kind::Plain),
+    (Word::ColumnWhen, Kind::Soft),
+];
+
+fn row(row: &TransferRow) -> Vec<AnyView> {
     let (_, tone) = sentences::transfer(row.status);
     let tone = if sentences::is_troubled(row) {
         Tone::Wait
@@ -117,22 +112,15 @@ fn row(row: &TransferRow) -> AnyView {
         tone
     };
     let name = sentences::transfer_line(row);
-    let stage = sentences::stage(row);
-    view! {
-        <tr role="row">
-            <td role="cell" class="lead" data-label=say(Word::ColumnFrom)>
-                <a class="row" href=format!("/transfers/{}", row.id) aria-label=name>{row.vault.name.clone()}</a>
-            </td>
-            <td role="cell" data-label=say(Word::ColumnTo)>{address(&row.destination)}</td>
-            <td role="cell" class="number" data-label=say(Word::ColumnAmount)>
-                {amount(row.amount.minor, row.amount.decimals, &row.amount.symbol)}
-            </td>
-            <td role="cell" data-label=say(Word::ColumnChain)>{row.chain.name.clone()}</td>
-            <td role="cell" data-label=say(Word::ColumnStage)>{state(stage, tone)}</td>
-            <td role="cell" class="number soft" data-label=say(Word::ColumnWhen)>{when(row.requested_at)}</td>
-        </tr>
-    }
-    .into_any()
+    let href = format!("/transfers/{}", row.id);
+    vec![
+        view! { <a class="row" href=href aria-label=name>{row.vault.name.clone()}</a> }.into_any(),
+        address(&row.destination),
+        amount(row.amount.minor, row.amount.decimals, &row.amount.symbol),
+        text(row.chain.name.clone()),
+        state(sentences::stage(row), tone),
+        when(row.requested_at),
+    ]
 }
 
 /// What stands in an empty list that filters made empty.

@@ -14,7 +14,6 @@ pub fn step(entry: &Entry, transfer: &TransferTransfer, me: &str) -> Step {
         _ => Vec::new(),
     };
     Step {
-        key: entry.id.clone(),
         what,
         tone,
         at: Some(entry.occurred_at),

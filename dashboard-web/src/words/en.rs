@@ -274,6 +274,7 @@ sentences! {
     DenyButton = "Deny {amount} to {to}";
     CancelButton = "Cancel {amount} to {to}";
     Close = "Close";
+    Cancel = "Cancel";
     RawWords = "As GET /v1/transfers/{id} answers it.";
     EventPlace = "shard {shard}, position {position}";
     EventHash = "hash {hash}";

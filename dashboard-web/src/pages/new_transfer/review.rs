@@ -5,7 +5,7 @@ use super::{Coin, Draft, Reviewed, form};
 use crate::figures::{elided, money};
 use crate::graphql::Amount;
 use crate::icons::{Icon, icon};
-use crate::parts::{address_full, address_marked, problem};
+use crate::parts::{address_full, address_marked, fact, problem, text};
 use crate::recipients::{Recipient, judge};
 use crate::request::{self, Outgoing};
 use crate::state::App;
@@ -169,20 +169,29 @@ fn facts(app: App, reviewed: &Reviewed, amount: &str) -> AnyView {
         .chains
         .with_untracked(|c| c.iter().any(|c| c.id == source.chain && c.sandbox));
     let sandbox = sandbox.then(|| view! { <span class="soft">" "{say(Word::ReviewSandbox)}</span> });
-    view! {
-        <dl class="facts">
-            <dt>{say(Word::ReviewFrom)}</dt><dd><strong>{reviewed.vault_name.clone()}</strong><br/>{address_full(&preview.source)}</dd>
-            <dt>{say(Word::ReviewTo)}</dt><dd>{address_full(&preview.destination)}</dd>
-            <dt>{say(Word::ReviewAmount)}</dt><dd><strong class="amount">{amount.to_owned()}</strong></dd>
-            <dt>{say(Word::ReviewAsset)}</dt><dd class="mono small">{source.asset.clone()}</dd>
-            <dt>{say(Word::ReviewNetwork)}</dt><dd>{source.chain_name.clone()}{sandbox}</dd>
-            <dt>{say(Word::ReviewFee)}</dt><dd>{fee}</dd>
-            <dt>{say(Word::ReviewBefore)}</dt><dd><span class="amount">{in_words(&preview.balance)}</span></dd>
-            <dt>{say(Word::ReviewAfter)}</dt><dd>{left}</dd>
-            <dt>{say(Word::ReviewRule)}</dt><dd>{rule}</dd>
-        </dl>
-    }
-    .into_any()
+    let from = view! { <strong>{reviewed.vault_name.clone()}</strong><br/>{address_full(&preview.source)} }
+        .into_any();
+    let facts = vec![
+        fact(Word::ReviewFrom, from),
+        fact(Word::ReviewTo, address_full(&preview.destination)),
+        fact(
+            Word::ReviewAmount,
+            view! { <strong class="amount">{amount.to_owned()}</strong> }.into_any(),
+        ),
+        fact(
+            Word::ReviewAsset,
+            view! { <span class="mono small">{source.asset.clone()}</span> }.into_any(),
+        ),
+        fact(
+            Word::ReviewNetwork,
+            view! { {source.chain_name.clone()}{sandbox} }.into_any(),
+        ),
+        fact(Word::ReviewFee, text(fee)),
+        fact(Word::ReviewBefore, text(in_words(&preview.balance))),
+        fact(Word::ReviewAfter, left),
+        fact(Word::ReviewRule, text(rule)),
+    ];
+    view! { <dl class="facts">{facts}</dl> }.into_any()
 }
 
 /// Sends exactly what was reviewed, under the review's key; a second attempt is the same request.
