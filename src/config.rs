@@ -145,14 +145,26 @@ pub struct Overrides {
 }
 
 /// Environment variables that are not configuration: they belong to tools and tests around the binary.
-const NOT_CONFIG: &[&str] = &["bin", "sandbox_evm_bin", "anvil_bin", "chromium", "browser_dir", "halt_at", "log"];
+const NOT_CONFIG: &[&str] = &[
+    "bin",
+    "sandbox_evm_bin",
+    "anvil_bin",
+    "chromium",
+    "browser_dir",
+    "halt_at",
+    "log",
+];
 
 impl Config {
     /// Reads and checks the configuration.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self> {
         let mut figment = Figment::from(Toml::string(DEFAULTS));
         if let Some(file) = file {
-            ensure!(file.is_file(), "configuration file {} does not exist", file.display());
+            ensure!(
+                file.is_file(),
+                "configuration file {} does not exist",
+                file.display()
+            );
             figment = figment.merge(Toml::file_exact(file));
         }
         let env = Env::prefixed("VAULTSTREAM_").ignore(NOT_CONFIG).split("__");
@@ -166,20 +178,48 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(!self.chains.is_empty(), "no chain is configured; add a [[chains]] section");
+        ensure!(
+            !self.chains.is_empty(),
+            "no chain is configured; add a [[chains]] section"
+        );
         ensure!(
             self.chains.iter().all(|c| c.sandbox) || self.chains.iter().all(|c| !c.sandbox),
             "a sandbox chain stands beside a live one; run them as two installations"
         );
         for (i, chain) in self.chains.iter().enumerate() {
             let earlier = &self.chains[..i];
-            ensure!(earlier.iter().all(|c| c.slug != chain.slug), "two chains have the slug {}", chain.slug);
-            ensure!(earlier.iter().all(|c| c.id != chain.id), "two chains have the id {}", chain.id);
-            ensure!(chain.id.namespace() == "eip155", "chain {} is of a family that is not served yet", chain.id);
-            ensure!(!chain.assets.is_empty(), "chain {} lists no asset; the first one pays fees", chain.slug);
+            ensure!(
+                earlier.iter().all(|c| c.slug != chain.slug),
+                "two chains have the slug {}",
+                chain.slug
+            );
+            ensure!(
+                earlier.iter().all(|c| c.id != chain.id),
+                "two chains have the id {}",
+                chain.id
+            );
+            ensure!(
+                chain.id.namespace() == "eip155",
+                "chain {} is of a family that is not served yet",
+                chain.id
+            );
+            ensure!(
+                !chain.assets.is_empty(),
+                "chain {} lists no asset; the first one pays fees",
+                chain.slug
+            );
             for asset in &chain.assets {
-                ensure!(asset.id.chain() == chain.id, "asset {} is not of chain {}", asset.id, chain.id);
-                ensure!(asset.decimals <= 77, "asset {} has more decimals than 256 bits hold", asset.id);
+                ensure!(
+                    asset.id.chain() == chain.id,
+                    "asset {} is not of chain {}",
+                    asset.id,
+                    chain.id
+                );
+                ensure!(
+                    asset.decimals <= 77,
+                    "asset {} has more decimals than 256 bits hold",
+                    asset.id
+                );
             }
             if matches!(chain.node, NodeConfig::Sandbox { .. }) && !chain.sandbox {
                 bail!("chain {} is no sandbox but its node is one", chain.slug);
@@ -190,15 +230,25 @@ impl Config {
 
     /// The families of the log, in registry order.
     pub fn families(&self) -> Vec<(Family, u16)> {
-        let chains = self.chains.iter().map(|c| (Family::Chain(c.slug.clone()), self.shards.chain));
-        [(Family::Core, self.shards.core), (Family::Audit, self.shards.audit)].into_iter().chain(chains).collect()
+        let chains = self
+            .chains
+            .iter()
+            .map(|c| (Family::Chain(c.slug.clone()), self.shards.chain));
+        [
+            (Family::Core, self.shards.core),
+            (Family::Audit, self.shards.audit),
+        ]
+        .into_iter()
+        .chain(chains)
+        .collect()
     }
 }
 
 /// Resolves `file:PATH` and `env:NAME`; any other text is refused, because a secret does not belong in a configuration.
 pub fn secret(reference: &str) -> Result<String> {
     if let Some(path) = reference.strip_prefix("file:") {
-        let text = std::fs::read_to_string(path).with_context(|| format!("secret file {path} cannot be read"))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("secret file {path} cannot be read"))?;
         return Ok(text.trim_end().to_owned());
     }
     if let Some(name) = reference.strip_prefix("env:") {
@@ -209,7 +259,11 @@ pub fn secret(reference: &str) -> Result<String> {
 
 /// An endpoint: given as it is, or by reference when it holds a credential.
 pub fn endpoint(text: &str) -> Result<String> {
-    if text.starts_with("file:") || text.starts_with("env:") { secret(text) } else { Ok(text.to_owned()) }
+    if text.starts_with("file:") || text.starts_with("env:") {
+        secret(text)
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -231,7 +285,10 @@ mod tests {
 
     #[test]
     fn flags_should_win() {
-        let overrides = Overrides { listen: Some("127.0.0.1:1".into()), ..Overrides::default() };
+        let overrides = Overrides {
+            listen: Some("127.0.0.1:1".into()),
+            ..Overrides::default()
+        };
         assert_eq!(Config::load(None, &overrides).expect("loads").listen.port(), 1);
     }
 
@@ -258,7 +315,9 @@ mod tests {
         };
         let sandbox = chain(31337, true, "{kind=\"sandbox\",block_time_ms=1000}");
         let live = chain(1, false, "{kind=\"evm\",url=\"http://127.0.0.1:1\"}");
-        let error = with(&format!("{sandbox}{live}")).expect_err("refused").to_string();
+        let error = with(&format!("{sandbox}{live}"))
+            .expect_err("refused")
+            .to_string();
         assert!(error.contains("beside a live one"), "{error}");
         with(&live).expect("a live chain alone is fine");
     }

@@ -8,7 +8,9 @@ use anyhow::{Context, Result};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::platform::view_generation_id;
-use vaultstream_domain::ports::{Bus, ChainNode, Clock, EventLog, Faucet, Ids, Progress, Rng, Spawn, ViewStore};
+use vaultstream_domain::ports::{
+    Bus, ChainNode, Clock, EventLog, Faucet, Ids, Progress, Rng, Spawn, ViewStore,
+};
 use vaultstream_event_schemas::Family;
 use vaultstream_infra_chain_evm::{AnvilFaucet, Options as NodeOptions, SandboxFaucet};
 use vaultstream_infra_keystore::{Keystore, MasterKeySource, Options as KeystoreOptions, Secret};
@@ -71,7 +73,8 @@ struct Files {
 
 fn open_files(config: &Config) -> Result<Files> {
     let dir = &config.data_dir;
-    std::fs::create_dir_all(dir).with_context(|| format!("data directory {} cannot be made", dir.display()))?;
+    std::fs::create_dir_all(dir)
+        .with_context(|| format!("data directory {} cannot be made", dir.display()))?;
     let families = config.families();
     let log = SqliteLog::open(&LogOptions::new(dir.join("log.db"), families.clone()))
         .context("the event log cannot be opened")?;
@@ -82,26 +85,43 @@ fn open_files(config: &Config) -> Result<Files> {
         .collect::<std::collections::BTreeSet<_>>()
         .into_iter()
         .collect();
-    let views = SqliteViews::open(&ViewOptions::new(dir.join("views"), kept)).context("the views cannot be opened")?;
+    let views = SqliteViews::open(&ViewOptions::new(dir.join("views"), kept))
+        .context("the views cannot be opened")?;
     let progress = SqliteProgress::open(&dir.join("progress.db")).context("progress cannot be opened")?;
     let passphrase = match config.keystore.passphrase.as_str() {
         "" => None,
         reference => Some(Secret::new(config::secret(reference)?)),
     };
-    let keystore = Keystore::open(&KeystoreOptions { dir: dir.join("keys"), passphrase })
-        .context("the keystore cannot be opened")?;
-    Ok(Files { log, views, progress, keystore })
+    let keystore = Keystore::open(&KeystoreOptions {
+        dir: dir.join("keys"),
+        passphrase,
+    })
+    .context("the keystore cannot be opened")?;
+    Ok(Files {
+        log,
+        views,
+        progress,
+        keystore,
+    })
 }
 
 impl Embedded {
     /// Opens everything in the data directory and connects the chains.
-    pub async fn open(config: &Config, observer: Arc<dyn Observer>, stop: &CancellationToken) -> Result<Self> {
+    pub async fn open(
+        config: &Config,
+        observer: Arc<dyn Observer>,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
         let files = tokio::task::spawn_blocking({
             let config = config.clone();
             move || open_files(&config)
         });
         let (files, connected) = tokio::try_join!(
-            async { files.await.context("opening the data directory was interrupted")? },
+            async {
+                files
+                    .await
+                    .context("opening the data directory was interrupted")?
+            },
             connect_chains(config)
         )?;
         let (chains, sandboxes) = connected;
@@ -110,10 +130,20 @@ impl Embedded {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let spawn: Arc<dyn Spawn> = Arc::new(TokioSpawn::new(Handle::current()));
         let bus: Arc<dyn Bus> = Arc::new(LogBus::new(log.clone()));
-        let ports =
-            Ports { log: log.clone(), clock: clock.clone(), spawn: spawn.clone(), observer: observer.clone() };
+        let ports = Ports {
+            log: log.clone(),
+            clock: clock.clone(),
+            spawn: spawn.clone(),
+            observer: observer.clone(),
+        };
         let executor = Executor::start(ExecutorOptions::default(), ports, stop.clone());
-        let tailer = Tailer::new(bus.clone(), log.clone(), clock.clone(), observer, TailOptions::default());
+        let tailer = Tailer::new(
+            bus.clone(),
+            log.clone(),
+            clock.clone(),
+            observer,
+            TailOptions::default(),
+        );
         Ok(Self {
             log,
             bus,
@@ -176,10 +206,17 @@ async fn connect(chain: &ChainConfig, data_dir: &Path) -> Result<(ChainParts, Op
     let (url, faucet, sandbox): (String, Option<Arc<dyn Faucet>>, _) = match &chain.node {
         NodeConfig::Sandbox { block_time_ms } => {
             let mut sandbox = SandboxOptions::new(data_dir.join("sandbox").join(chain.slug.as_str()));
-            sandbox.chain_id = chain.id.reference().parse().context("the chain's reference is no number")?;
+            sandbox.chain_id = chain
+                .id
+                .reference()
+                .parse()
+                .context("the chain's reference is no number")?;
             sandbox.block_time_ms = *block_time_ms;
             let opened = tokio::task::spawn_blocking(move || Sandbox::open(sandbox)).await?;
-            let running = opened.context("the sandbox chain cannot be opened")?.start().await?;
+            let running = opened
+                .context("the sandbox chain cannot be opened")?
+                .start()
+                .await?;
             let faucet = SandboxFaucet::try_new(&options(running.control_url.clone()))?;
             (running.rpc_url.clone(), Some(Arc::new(faucet)), Some(running))
         }
@@ -190,7 +227,9 @@ async fn connect(chain: &ChainConfig, data_dir: &Path) -> Result<(ChainParts, Op
                 Some(_) if !chain.sandbox => anyhow::bail!("only a sandbox chain has a faucet"),
                 Some("anvil") => Some(Arc::new(AnvilFaucet::try_new(&options(url.clone()))?)),
                 Some(other) => {
-                    let control = other.strip_prefix("sandbox:").context("a faucet is `anvil` or `sandbox:URL`")?;
+                    let control = other
+                        .strip_prefix("sandbox:")
+                        .context("a faucet is `anvil` or `sandbox:URL`")?;
                     Some(Arc::new(SandboxFaucet::try_new(&options(control.to_owned()))?))
                 }
             };
@@ -200,5 +239,14 @@ async fn connect(chain: &ChainConfig, data_dir: &Path) -> Result<(ChainParts, Op
     let node = LateNode::new(options(url));
     node.try_now().await?;
     let node: Arc<dyn ChainNode> = Arc::new(node);
-    Ok((ChainParts { chain: Chain { settings: chain.settings(), node }, faucet }, sandbox))
+    Ok((
+        ChainParts {
+            chain: Chain {
+                settings: chain.settings(),
+                node,
+            },
+            faucet,
+        },
+        sandbox,
+    ))
 }

@@ -10,7 +10,11 @@ pub struct HaltAt(Option<String>);
 impl HaltAt {
     /// Reads `VAULTSTREAM_HALT_AT` in builds with debug assertions.
     pub fn from_env() -> Self {
-        Self(if cfg!(debug_assertions) { std::env::var("VAULTSTREAM_HALT_AT").ok() } else { None })
+        Self(if cfg!(debug_assertions) {
+            std::env::var("VAULTSTREAM_HALT_AT").ok()
+        } else {
+            None
+        })
     }
 }
 

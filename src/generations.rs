@@ -25,7 +25,12 @@ pub struct RecordGenerations {
 }
 
 impl RecordGenerations {
-    async fn change(&self, family: &Family, view: ViewName, command: ViewGenerationCommand) -> Result<Committed, Source> {
+    async fn change(
+        &self,
+        family: &Family,
+        view: ViewName,
+        command: ViewGenerationCommand,
+    ) -> Result<Committed, Source> {
         let registry = self.log.registry();
         let context = CommandContext {
             actor: Actor::system("rebuild_views"),
@@ -45,23 +50,48 @@ impl RecordGenerations {
 #[async_trait]
 impl SwitchGenerations for RecordGenerations {
     async fn start(&self, family: &Family, view: ViewName, reason: &str) -> Result<u32, Source> {
-        let command = ViewGenerationCommand::Start { reason: reason.to_owned(), view: view.as_str().to_owned() };
+        let command = ViewGenerationCommand::Start {
+            reason: reason.to_owned(),
+            view: view.as_str().to_owned(),
+        };
         self.change(family, view, command).await?;
         let stream = view_generation_id(&self.log.registry(), family, view.as_str());
         let loaded = load_state(self.log.as_ref(), stream.into()).await?;
         match loaded.state {
-            State::ViewGeneration(state) => state.building.map(|(n, _)| n).ok_or_else(|| "no generation is being built".into()),
+            State::ViewGeneration(state) => state
+                .building
+                .map(|(n, _)| n)
+                .ok_or_else(|| "no generation is being built".into()),
             _ => Err("the stream is no view generation".into()),
         }
     }
 
-    async fn switch(&self, family: &Family, view: ViewName, generation: u32, digest: &str) -> Result<(), Source> {
-        let switched =
-            GenerationSwitched { digest: digest.to_owned(), generation, view: view.as_str().to_owned() };
-        self.change(family, view, ViewGenerationCommand::Switch(switched)).await.map(drop)
+    async fn switch(
+        &self,
+        family: &Family,
+        view: ViewName,
+        generation: u32,
+        digest: &str,
+    ) -> Result<(), Source> {
+        let switched = GenerationSwitched {
+            digest: digest.to_owned(),
+            generation,
+            view: view.as_str().to_owned(),
+        };
+        self.change(family, view, ViewGenerationCommand::Switch(switched))
+            .await
+            .map(drop)
     }
 
     async fn abandon(&self, family: &Family, view: ViewName, reason: &str) -> Result<(), Source> {
-        self.change(family, view, ViewGenerationCommand::Abandon { reason: reason.to_owned() }).await.map(drop)
+        self.change(
+            family,
+            view,
+            ViewGenerationCommand::Abandon {
+                reason: reason.to_owned(),
+            },
+        )
+        .await
+        .map(drop)
     }
 }

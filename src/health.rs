@@ -27,7 +27,10 @@ pub struct Health {
 /// The routes.
 pub fn router(health: Health) -> Router {
     Router::new()
-        .route("/health/live", get(|| async { Json(json!({ "status": "live" })) }))
+        .route(
+            "/health/live",
+            get(|| async { Json(json!({ "status": "live" })) }),
+        )
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .with_state(health)
@@ -69,14 +72,25 @@ async fn metrics(State(health): State<Health>) -> Response {
     if let Ok(lag) = freshness::measure(&health.services).await {
         for view in &lag.views {
             let quarantined = usize::try_from(view.quarantined).unwrap_or(usize::MAX);
-            health.metrics.view(view.view, &view.family, view.behind(), view.lag_ms * 1000, quarantined);
+            health.metrics.view(
+                view.view,
+                &view.family,
+                view.behind(),
+                view.lag_ms * 1000,
+                quarantined,
+            );
         }
     }
     for chain in health.services.chains.iter() {
         if let Some(seen) = health.services.head(&chain.id) {
             let age = u64::try_from(now.saturating_sub(seen.seen_at.as_micros())).unwrap_or(0);
             let head = &seen.head;
-            health.metrics.chain(chain.slug.as_str(), head.tip.at.height, head.finalized.height, age);
+            health.metrics.chain(
+                chain.slug.as_str(),
+                head.tip.at.height,
+                head.finalized.height,
+                age,
+            );
         }
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use vaultstream_domain::ports::ChainNode;
 use vaultstream_domain::ports::chain_node::{BroadcastAnswer, NodeError};
-use vaultstream_event_schemas::chain::{Block, BlockRef, ChainHead, FeeQuote, Intent, RawTransaction, TransactionView};
+use vaultstream_event_schemas::chain::{
+    Block, BlockRef, ChainHead, FeeQuote, Intent, RawTransaction, TransactionView,
+};
 use vaultstream_event_schemas::execution::v1::BroadcastOutcome;
 use vaultstream_event_schemas::{Amount, AssetId};
 use vaultstream_infra_chain_evm::{ConnectError, EvmNode, Options};
@@ -20,7 +22,10 @@ pub struct LateNode {
 impl LateNode {
     /// Nothing is asked yet.
     pub fn new(options: Options) -> Self {
-        Self { options, node: OnceCell::new() }
+        Self {
+            options,
+            node: OnceCell::new(),
+        }
     }
 
     async fn node(&self) -> Result<&EvmNode, NodeError> {

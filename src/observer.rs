@@ -10,7 +10,11 @@ pub struct Observed(pub Metrics);
 impl Observer for Observed {
     fn observe(&self, fact: &Fact<'_>) {
         match fact {
-            Fact::Executed { use_case, ended, micros } => {
+            Fact::Executed {
+                use_case,
+                ended,
+                micros,
+            } => {
                 let outcome = match ended {
                     Ended::Committed => Outcome::Committed,
                     Ended::Unchanged => Outcome::Unchanged,

@@ -88,8 +88,16 @@ impl Seeds<'_> {
     }
 
     async fn organization(&self, organization: OrganizationId, name: &str, approval: Approval) -> Result<()> {
-        let command = OrganizationCommand::Register { name: name.to_owned(), approval, contact: None };
-        self.ensure(RegisterOrganization { organization, command }).await
+        let command = OrganizationCommand::Register {
+            name: name.to_owned(),
+            approval,
+            contact: None,
+        };
+        self.ensure(RegisterOrganization {
+            organization,
+            command,
+        })
+        .await
     }
 
     /// A key with every scope; its text is in the file before the key is issued.
@@ -125,7 +133,9 @@ impl Seeds<'_> {
     pub async fn demo(&self, chains: &[ChainParts]) -> Result<Demo> {
         let registry = self.log.registry();
         let bare = id::derived("organization", &[b"demo"]);
-        let shard = registry.place(&Family::Core, bare).context("the registry has no core shard")?;
+        let shard = registry
+            .place(&Family::Core, bare)
+            .context("the registry has no core shard")?;
         let organization = OrganizationId::from_uuid(id::with_shard(bare, shard));
         self.organization(organization, "Demo", Approval::None).await?;
         let key = self.key(organization, "demo", "demo.key").await?;
@@ -133,7 +143,10 @@ impl Seeds<'_> {
             self.vault(organization, name, chains).await?;
         }
         let link_path = self.link(key).await?;
-        Ok(Demo { key_file: self.data_dir.join("demo.key"), link_path })
+        Ok(Demo {
+            key_file: self.data_dir.join("demo.key"),
+            link_path,
+        })
     }
 
     async fn vault(&self, organization: OrganizationId, name: &str, chains: &[ChainParts]) -> Result<()> {
@@ -146,8 +159,17 @@ impl Seeds<'_> {
                 chain: chain.chain.settings.id.clone(),
             });
         }
-        let create = VaultCreated { name: name.to_owned(), tier: Tier::Hot };
-        self.ensure(CreateVault { vault, organization, create, accounts: accounts.clone() }).await?;
+        let create = VaultCreated {
+            name: name.to_owned(),
+            tier: Tier::Hot,
+        };
+        self.ensure(CreateVault {
+            vault,
+            organization,
+            create,
+            accounts: accounts.clone(),
+        })
+        .await?;
         for (account, chain) in accounts.iter().zip(chains.iter().filter(|c| c.faucet.is_some())) {
             self.fund(account.account, chain).await?;
         }
@@ -159,27 +181,41 @@ impl Seeds<'_> {
         let shard = registry
             .place(&Family::Chain(chain.slug.clone()), vault.uuid())
             .with_context(|| format!("the registry has no shard of {}", chain.slug))?;
-        let bare = id::derived("account", &[vault.uuid().as_bytes(), chain.id.as_str().as_bytes(), b"1"]);
+        let bare = id::derived(
+            "account",
+            &[vault.uuid().as_bytes(), chain.id.as_str().as_bytes(), b"1"],
+        );
         Ok(AccountId::from_uuid(id::with_shard(bare, shard)))
     }
 
     /// Waits until the account is open and gives it money unless a balance was ever read.
     async fn fund(&self, account: AccountId, chain: &ChainParts) -> Result<()> {
-        let Some(faucet) = &chain.faucet else { return Ok(()) };
+        let Some(faucet) = &chain.faucet else {
+            return Ok(());
+        };
         let mut waited = 0;
         loop {
             let loaded = load_state(self.log.as_ref(), account.into()).await?;
-            let state = <Account as vaultstream_domain::aggregate::OfState>::of(&loaded.state).cloned().unwrap_or_default();
+            let state = <Account as vaultstream_domain::aggregate::OfState>::of(&loaded.state)
+                .cloned()
+                .unwrap_or_default();
             if !state.balances.is_empty() {
                 return Ok(());
             }
             if let Some(address) = state.address {
                 let decimals = chain.chain.settings.native().map_or(18, |a| a.decimals);
-                let minor = Amount::from_decimal(DEMO_UNITS, decimals).context("the demo's amount is sound")?;
-                return faucet.fund(&address, minor).await.context("the sandbox faucet gave nothing");
+                let minor =
+                    Amount::from_decimal(DEMO_UNITS, decimals).context("the demo's amount is sound")?;
+                return faucet
+                    .fund(&address, minor)
+                    .await
+                    .context("the sandbox faucet gave nothing");
             }
             if waited >= OPEN_WAIT_MS {
-                bail!("demo account {account} did not open within {} s", OPEN_WAIT_MS / 1000);
+                bail!(
+                    "demo account {account} did not open within {} s",
+                    OPEN_WAIT_MS / 1000
+                );
             }
             self.clock.sleep_ms(20).await;
             waited += 20;

@@ -47,8 +47,14 @@ pub fn run(file: Option<&Path>, overrides: &Overrides, demo: bool) -> Result<()>
         ConfiguredFormat::Json => LogFormat::Json,
         ConfiguredFormat::Text => LogFormat::Text,
     };
-    vaultstream_infra_telemetry::init(&LogOptions { format, filter: config.log_filter.clone() })?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config, demo))
+    vaultstream_infra_telemetry::init(&LogOptions {
+        format,
+        filter: config.log_filter.clone(),
+    })?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(config, demo))
 }
 
 async fn serve(config: Config, demo: bool) -> Result<()> {
@@ -56,9 +62,12 @@ async fn serve(config: Config, demo: bool) -> Result<()> {
     let metrics = Metrics::new();
     let dashboard = Dashboard::read(&config.web_dir)?;
     // The port is taken first: a second process fails before it touches anything.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("{} cannot be listened on; choose another with --listen", config.listen))?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "{} cannot be listened on; choose another with --listen",
+            config.listen
+        )
+    })?;
     let address = listener.local_addr()?;
     let embedded = Embedded::open(&config, Arc::new(Observed(metrics.clone())), &stop).await?;
     let (drain, draining) = watch::channel(false);
@@ -83,7 +92,10 @@ async fn serve(config: Config, demo: bool) -> Result<()> {
     tracing::info!("stopping");
     drain.send_replace(true);
     stop.cancel();
-    if tokio::time::timeout(std::time::Duration::from_secs(DRAIN_SECONDS), server).await.is_err() {
+    if tokio::time::timeout(std::time::Duration::from_secs(DRAIN_SECONDS), server)
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests did not end in time");
     }
     for sandbox in embedded.sandboxes {
@@ -93,7 +105,10 @@ async fn serve(config: Config, demo: bool) -> Result<()> {
 }
 
 async fn announce_demo(seeds: &Seeds<'_>, embedded: &Embedded, address: SocketAddr) -> Result<()> {
-    let demo = seeds.demo(&embedded.chains).await.context("the demo cannot be seeded")?;
+    let demo = seeds
+        .demo(&embedded.chains)
+        .await
+        .context("the demo cannot be seeded")?;
     println!("Demo API key: {}", demo.key_file.display());
     println!("One-time sign-in link: http://{address}{}", demo.link_path);
     Ok(())
@@ -137,16 +152,23 @@ async fn start_projectors(embedded: &Embedded, stop: &CancellationToken) -> Resu
     });
     projector.prepare().await?;
     let running = stop.clone();
-    embedded.spawn.spawn("projector", Box::pin(async move {
-        if let Err(error) = projector.run(running).await {
-            tracing::error!(%error, "the projectors ended");
-        }
-    }));
+    embedded.spawn.spawn(
+        "projector",
+        Box::pin(async move {
+            if let Err(error) = projector.run(running).await {
+                tracing::error!(%error, "the projectors ended");
+            }
+        }),
+    );
     Ok(Reads::new(ReadsParts {
         store: embedded.views.clone(),
         clock: embedded.clock.clone(),
         registry: embedded.log.registry(),
-        chains: embedded.chains.iter().map(|c| (c.chain.settings.id.clone(), c.chain.settings.slug.clone())).collect(),
+        chains: embedded
+            .chains
+            .iter()
+            .map(|c| (c.chain.settings.id.clone(), c.chain.settings.slug.clone()))
+            .collect(),
         generations,
         watermarks,
     }))
@@ -157,8 +179,11 @@ async fn start_workflows(
     reads: &Reads,
     stop: &CancellationToken,
 ) -> Result<watch::Receiver<Heads>> {
-    let chains: BTreeMap<_, _> =
-        embedded.chains.iter().map(|c| (c.chain.settings.id.clone(), c.chain.clone())).collect();
+    let chains: BTreeMap<_, _> = embedded
+        .chains
+        .iter()
+        .map(|c| (c.chain.settings.id.clone(), c.chain.clone()))
+        .collect();
     let services = WorkflowServices {
         log: embedded.log.clone(),
         bus: embedded.bus.clone(),
@@ -185,9 +210,13 @@ async fn assemble(
 ) -> Result<Router> {
     let reads = start_projectors(embedded, stop).await?;
     let heads = start_workflows(embedded, &reads, stop).await?;
-    let hub = Hub::init(embedded.log.clone(), Arc::new(reads.clone()), embedded.spawn.as_ref())
-        .await
-        .map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
+    let hub = Hub::init(
+        embedded.log.clone(),
+        Arc::new(reads.clone()),
+        embedded.spawn.as_ref(),
+    )
+    .await
+    .map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
     let directory = Directory::start(
         embedded.log.clone(),
         embedded.bus.clone(),
@@ -226,7 +255,11 @@ async fn assemble(
         rng: embedded.rng.clone(),
         catalogue: Catalogue::new(settings),
         heads: Arc::new(HeadsOf(heads)),
-        nodes: embedded.chains.iter().map(|c| (c.chain.settings.id.clone(), c.chain.node.clone())).collect(),
+        nodes: embedded
+            .chains
+            .iter()
+            .map(|c| (c.chain.settings.id.clone(), c.chain.node.clone()))
+            .collect(),
         faucets: embedded
             .chains
             .iter()
@@ -245,14 +278,25 @@ async fn assemble(
         .merge(vaultstream_command_api::router(commands, &door))
         .merge(vaultstream_query_api::rest::router(rest, &door))
         .merge(vaultstream_query_api::router(query.clone(), door))
-        .merge(health::router(Health { services: query, metrics: metrics.clone() }))
+        .merge(health::router(Health {
+            services: query,
+            metrics: metrics.clone(),
+        }))
         .layer(from_fn_with_state(metrics.clone(), requests::count));
     let router = if dashboard.is_present() {
         router.fallback_service(axum::routing::any(web::serve).with_state(dashboard))
     } else {
         router
     };
-    let names = config.gateway.hosts.iter().cloned().chain([config.listen.ip().to_string()]);
-    let options = EdgeOptions { hosts: Hosts::new(names, [] as [&str; 0]), ..EdgeOptions::default() };
+    let names = config
+        .gateway
+        .hosts
+        .iter()
+        .cloned()
+        .chain([config.listen.ip().to_string()]);
+    let options = EdgeOptions {
+        hosts: Hosts::new(names, [] as [&str; 0]),
+        ..EdgeOptions::default()
+    };
     Ok(Edge::new(&options, embedded.ids.clone()).wrap(router))
 }

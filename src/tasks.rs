@@ -48,13 +48,18 @@ pub async fn start_workflows(
             let feed = Arc::new(FeedLane::new(services.clone(), handle.clone()));
             let reactor = Reactor::after(services.clone(), feed.clone(), shard, folded);
             spawn.spawn("settle_execution", Box::pin(reactor.run(stop.clone())));
-            let accounts = Arc::new(vaultstream_workflows::chain_lane::WatchAccounts::new(handle.clone()));
+            let accounts = Arc::new(vaultstream_workflows::chain_lane::WatchAccounts::new(
+                handle.clone(),
+            ));
             let reactor = Reactor::after(services.clone(), accounts, shard, 0);
             spawn.spawn("watch_accounts", Box::pin(reactor.run(stop.clone())));
         }
         lanes.insert(chain.settings.id.clone(), handle);
     }
-    spawn.spawn("transfer_deadlines", Box::pin(advance.run_deadlines(stop.clone())));
+    spawn.spawn(
+        "transfer_deadlines",
+        Box::pin(advance.run_deadlines(stop.clone())),
+    );
     Ok(lanes)
 }
 
@@ -66,7 +71,10 @@ async fn recover(
     lane: &LaneHandle,
     shard: ShardNumber,
 ) -> Result<()> {
-    let mut page = PageRequest { after: None, limit: PAGE };
+    let mut page = PageRequest {
+        after: None,
+        limit: PAGE,
+    };
     loop {
         let open = reads.open_in_shard(shard, &page).await?;
         for row in open.rows() {
@@ -97,23 +105,30 @@ pub fn watch_heads(
     for (chain, lane) in lanes {
         let (chain, mut head) = (chain.clone(), lane.head());
         let (sender, clock, stop) = (sender.clone(), clock.clone(), stop.clone());
-        spawn.spawn("watch_head", Box::pin(async move {
-            loop {
-                let seen = head.borrow_and_update().clone();
-                if let Some(head) = seen {
-                    let seen_at = clock.now();
-                    sender.send_modify(|heads| {
-                        let same = heads.get(&chain).is_some_and(|known| known.head.tip == head.tip);
-                        let seen_at = if same { heads.get(&chain).map_or(seen_at, |k| k.seen_at) } else { seen_at };
-                        heads.insert(chain.clone(), HeadSeen { head, seen_at });
-                    });
+        spawn.spawn(
+            "watch_head",
+            Box::pin(async move {
+                loop {
+                    let seen = head.borrow_and_update().clone();
+                    if let Some(head) = seen {
+                        let seen_at = clock.now();
+                        sender.send_modify(|heads| {
+                            let same = heads.get(&chain).is_some_and(|known| known.head.tip == head.tip);
+                            let seen_at = if same {
+                                heads.get(&chain).map_or(seen_at, |k| k.seen_at)
+                            } else {
+                                seen_at
+                            };
+                            heads.insert(chain.clone(), HeadSeen { head, seen_at });
+                        });
+                    }
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        changed = head.changed() => if changed.is_err() { return },
+                    }
                 }
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    changed = head.changed() => if changed.is_err() { return },
-                }
-            }
-        }));
+            }),
+        );
     }
     receiver
 }

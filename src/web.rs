@@ -47,8 +47,8 @@ impl Dashboard {
         }
         let mut files = HashMap::new();
         let mut total = 0;
-        let listing =
-            std::fs::read_dir(folder).with_context(|| format!("dashboard folder {} cannot be read", folder.display()))?;
+        let listing = std::fs::read_dir(folder)
+            .with_context(|| format!("dashboard folder {} cannot be read", folder.display()))?;
         for entry in listing {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -56,10 +56,23 @@ impl Dashboard {
                 continue;
             }
             total += entry.metadata()?.len();
-            anyhow::ensure!(total <= MAX_TOTAL, "dashboard folder {} holds more than 32 MiB", folder.display());
+            anyhow::ensure!(
+                total <= MAX_TOTAL,
+                "dashboard folder {} holds more than 32 MiB",
+                folder.display()
+            );
             let plain = Bytes::from(std::fs::read(entry.path())?);
-            let brotli = std::fs::read(folder.join(format!("{name}.br"))).ok().map(Bytes::from);
-            files.insert(name.clone(), File { kind: kind_of(&name), plain, brotli });
+            let brotli = std::fs::read(folder.join(format!("{name}.br")))
+                .ok()
+                .map(Bytes::from);
+            files.insert(
+                name.clone(),
+                File {
+                    kind: kind_of(&name),
+                    plain,
+                    brotli,
+                },
+            );
         }
         anyhow::ensure!(
             files.contains_key("index.html"),
@@ -86,10 +99,10 @@ pub async fn serve(State(dashboard): State<Dashboard>, request: Request) -> Resp
     match file {
         Some((file, immutable)) => answer(file, immutable, request.headers()),
         None if looks_like_file => StatusCode::NOT_FOUND.into_response(),
-        None => dashboard
-            .0
-            .get("index.html")
-            .map_or_else(|| StatusCode::NOT_FOUND.into_response(), |page| answer(page, false, request.headers())),
+        None => dashboard.0.get("index.html").map_or_else(
+            || StatusCode::NOT_FOUND.into_response(),
+            |page| answer(page, false, request.headers()),
+        ),
     }
 }
 
@@ -97,7 +110,10 @@ fn answer(file: &File, immutable: bool, asked: &HeaderMap) -> Response {
     let takes_brotli = asked
         .get(header::ACCEPT_ENCODING)
         .and_then(|v| v.to_str().ok())
-        .is_some_and(|v| v.split(',').any(|e| e.split(';').next().is_some_and(|e| e.trim() == "br")));
+        .is_some_and(|v| {
+            v.split(',')
+                .any(|e| e.split(';').next().is_some_and(|e| e.trim() == "br"))
+        });
     let (body, encoding) = match &file.brotli {
         Some(brotli) if takes_brotli => (brotli.clone(), Some("br")),
         _ => (file.plain.clone(), None),
@@ -109,7 +125,11 @@ fn answer(file: &File, immutable: bool, asked: &HeaderMap) -> Response {
     if let Some(encoding) = encoding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    let cache = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache = if immutable {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     response
 }

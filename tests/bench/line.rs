@@ -35,6 +35,19 @@ impl BenchLine {
         }
     }
 
+    /// A result that must not pass a number.
+    pub fn at_most(bench: &'static str, value: f64, unit: &'static str, target: f64) -> Self {
+        Self {
+            bench,
+            value,
+            unit,
+            baseline: None,
+            ratio: None,
+            target,
+            met: value <= target,
+        }
+    }
+
     /// A result that has to be so many times its baseline.
     pub fn against(bench: &'static str, value: f64, unit: &'static str, baseline: f64, target: f64) -> Self {
         let ratio = value / baseline;

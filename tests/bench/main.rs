@@ -9,6 +9,7 @@
 
 mod executor;
 mod fold;
+mod http;
 mod line;
 mod rebuild;
 mod subscribe;
@@ -45,6 +46,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     if wants("fold") {
         fold::run(&mut out).await?;
+        met &= print(&mut out);
+    }
+    if wants("http") {
+        http::run(&mut out).await?;
         met &= print(&mut out);
     }
     if wants("subscribe") {

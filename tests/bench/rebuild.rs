@@ -66,9 +66,14 @@ pub async fn run(out: &mut Vec<BenchLine>) -> Result<()> {
     node.reads.wait(&ViewName::ALL, &positions, 600_000).await?;
     let keep_up = per_second(events, started.elapsed());
     let stop = Arc::new(AtomicBool::new(false));
-    let reading: Vec<_> = (0..2).map(|_| tokio::spawn(read(node.reads.clone(), stop.clone()))).collect();
+    let reading: Vec<_> = (0..2)
+        .map(|_| tokio::spawn(read(node.reads.clone(), stop.clone())))
+        .collect();
     let begun = Instant::now();
-    let rebuilt = node.projector.rebuild(ViewName::Transfers, &node.family, "bench", &shutdown).await?;
+    let rebuilt = node
+        .projector
+        .rebuild(ViewName::Transfers, &node.family, "bench", &shutdown)
+        .await?;
     let whole = begun.elapsed();
     stop.store(true, Ordering::SeqCst);
     let mut reads = 0;
@@ -83,9 +88,22 @@ pub async fn run(out: &mut Vec<BenchLine>) -> Result<()> {
         "rebuild: {} events in {fill:.1?}, compared and switched after {whole:.1?}, {reads} reads beside it",
         rebuilt.events
     );
-    ensure!(rebuilt.same == Some(true) && reads > 0, "the rebuild must equal what it replaces");
-    out.push(BenchLine::at_least("projectors, backlog, all views of a chain", keep_up, "events/s", 20_000.0));
-    out.push(BenchLine::at_least("rebuild of 1,000,000 events, reads going on", rate, "events/s", 100_000.0));
+    ensure!(
+        rebuilt.same == Some(true) && reads > 0,
+        "the rebuild must equal what it replaces"
+    );
+    out.push(BenchLine::at_least(
+        "projectors, backlog, all views of a chain",
+        keep_up,
+        "events/s",
+        20_000.0,
+    ));
+    out.push(BenchLine::at_least(
+        "rebuild of 1,000,000 events, reads going on",
+        rate,
+        "events/s",
+        100_000.0,
+    ));
     Ok(())
 }
 
@@ -103,7 +121,9 @@ async fn read(reads: Reads, stop: Arc<AtomicBool>) -> Result<usize> {
     let mut count = 0;
     while !stop.load(Ordering::SeqCst) {
         let (filter, page) = (TransferFilter::default(), PageRequest::first(50));
-        let list = reads.transfers(organization(), &filter, TransferSort::Newest, &page).await?;
+        let list = reads
+            .transfers(organization(), &filter, TransferSort::Newest, &page)
+            .await?;
         ensure!(list.items.len() == 50, "the list is never empty");
         reads.totals(organization()).await?;
         count += 2;
@@ -145,7 +165,10 @@ impl Node {
             ..LogOptions::new(dir.join("log.db"), vec![(Family::Core, 1), (family.clone(), 2)])
         };
         let log = Arc::new(SqliteLog::open(&options)?);
-        let store = Arc::new(SqliteViews::open(&ViewOptions::new(dir, vec![Family::Core, family.clone()]))?);
+        let store = Arc::new(SqliteViews::open(&ViewOptions::new(
+            dir,
+            vec![Family::Core, family.clone()],
+        ))?);
         let (registry, clock) = (log.registry(), Arc::new(SystemClock));
         let (generations, watermarks) = (Arc::new(Generations::default()), Arc::new(Watermarks::default()));
         let bus = Arc::new(LogBus::new(log.clone()));
@@ -164,8 +187,20 @@ impl Node {
             options: ProjectorOptions::default(),
         });
         let chains = BTreeMap::from([("eip155:31337".parse()?, slug)]);
-        let reads = Reads::new(ReadsParts { store, clock, registry, chains, generations, watermarks });
-        Ok(Self { log, family, projector, reads })
+        let reads = Reads::new(ReadsParts {
+            store,
+            clock,
+            registry,
+            chains,
+            generations,
+            watermarks,
+        });
+        Ok(Self {
+            log,
+            family,
+            projector,
+            reads,
+        })
     }
 
     /// Lives of transfers, from request to finality, many at a time.
@@ -222,9 +257,16 @@ impl Stream {
         };
         let event = HashedEvent::try_new(envelope, encoded, self.hash)?;
         self.hash = event.hash;
-        let part = StreamAppend { stream: self.id, expected: self.version, events: vec![event] };
+        let part = StreamAppend {
+            stream: self.id,
+            expected: self.version,
+            events: vec![event],
+        };
         self.version += 1;
-        Ok(AppendCommand { shard: self.id.shard(), streams: vec![part] })
+        Ok(AppendCommand {
+            shard: self.id.shard(),
+            streams: vec![part],
+        })
     }
 }
 
@@ -234,10 +276,18 @@ fn life(number: u128) -> Result<Vec<AppendCommand>> {
     let spread = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let at_ms = 1_795_000_000_000 + u64::try_from(number)?;
     let made = |salt: u128| id::with_shard(id::random(at_ms, spread ^ salt), shard);
-    let vault = VaultId::from_uuid(id::with_shard(id::random(1, 2 * (number % VAULTS) + 2), ShardNumber(0)));
+    let vault = VaultId::from_uuid(id::with_shard(
+        id::random(1, 2 * (number % VAULTS) + 2),
+        ShardNumber(0),
+    ));
     let account = AccountId::from_uuid(id::with_shard(id::random(1, 2 * (number % VAULTS) + 3), shard));
     let (transfer, execution) = (TransferId::from_uuid(made(1)), ExecutionId::from_uuid(made(2)));
-    let stream = |id: StreamId| Stream { id, vault, version: 0, hash: GENESIS };
+    let stream = |id: StreamId| Stream {
+        id,
+        vault,
+        version: 0,
+        hash: GENESIS,
+    };
     let (mut intent, mut moves) = (stream(transfer.into()), stream(execution.into()));
     let mut commands = Vec::new();
     for event in requested(account, vault, execution)? {
@@ -247,7 +297,16 @@ fn life(number: u128) -> Result<Vec<AppendCommand>> {
         commands.push(moves.append(event.into())?);
     }
     let (block, txid) = (block(number), txid(number));
-    commands.push(intent.append(TransferEvent::from(tv1::Completed { block, fee: "21000".parse()?, txid }).into())?);
+    commands.push(
+        intent.append(
+            TransferEvent::from(tv1::Completed {
+                block,
+                fee: "21000".parse()?,
+                txid,
+            })
+            .into(),
+        )?,
+    );
     Ok(commands)
 }
 
@@ -265,7 +324,11 @@ fn requested(account: AccountId, vault: VaultId, execution: ExecutionId) -> Resu
             vault,
         }
         .into(),
-        tv1::Screened { approvals_needed: 1, rule: "one approval".into() }.into(),
+        tv1::Screened {
+            approvals_needed: 1,
+            rule: "one approval".into(),
+        }
+        .into(),
         tv1::Approved { approvals: 1 }.into(),
         tv1::ExecutionStarted { execution }.into(),
     ])
@@ -298,10 +361,17 @@ fn settled(number: u128, account: AccountId, transfer: TransferId) -> Result<[Ex
         }
         .into(),
         ev1::Planned { plan: plan.clone() }.into(),
-        ev1::Bound { digest: txid.clone(), plan }.into(),
+        ev1::Bound {
+            digest: txid.clone(),
+            plan,
+        }
+        .into(),
         ev1::Signed {
             attempt: 1,
-            transaction: RawTransaction { raw: format!("0x02{}", "ab".repeat(110)), txid: txid.clone() },
+            transaction: RawTransaction {
+                raw: format!("0x02{}", "ab".repeat(110)),
+                txid: txid.clone(),
+            },
         }
         .into(),
         ev1::BroadcastTried {
@@ -311,14 +381,33 @@ fn settled(number: u128, account: AccountId, transfer: TransferId) -> Result<[Ex
             outcome: ev1::BroadcastOutcome::Accepted,
         }
         .into(),
-        ev1::Seen { node: "n1".into(), txid: txid.clone() }.into(),
-        ev1::Included { block: block.clone(), fee, succeeded: true, txid: txid.clone() }.into(),
-        ev1::Finalized { block, fee, succeeded: true, txid }.into(),
+        ev1::Seen {
+            node: "n1".into(),
+            txid: txid.clone(),
+        }
+        .into(),
+        ev1::Included {
+            block: block.clone(),
+            fee,
+            succeeded: true,
+            txid: txid.clone(),
+        }
+        .into(),
+        ev1::Finalized {
+            block,
+            fee,
+            succeeded: true,
+            txid,
+        }
+        .into(),
     ])
 }
 
 fn block(number: u128) -> BlockRef {
-    BlockRef { hash: format!("0x{:064x}", number / 100), height: u64::try_from(number / 100).unwrap_or(0) }
+    BlockRef {
+        hash: format!("0x{:064x}", number / 100),
+        height: u64::try_from(number / 100).unwrap_or(0),
+    }
 }
 
 fn txid(number: u128) -> String {

@@ -15,18 +15,33 @@ async fn dies_at(boundary: &str) -> Result<()> {
         product.new_vault("Boundary", 3 * ETHER).await?
     };
     let mut product = setup.clone().with_env("VAULTSTREAM_HALT_AT", boundary).start()?;
-    product.balance_is(&account(&from)?, |wei| wei == 3 * ETHER).await?;
+    product
+        .balance_is(&account(&from)?, |wei| wei == 3 * ETHER)
+        .await?;
     let id = product.transfer(&from, SOMEWHERE, ETHER, "boundary").await?;
-    let ended = product.process.wait_for_end().with_context(|| format!("the boundary {boundary} was never passed"))?;
+    let ended = product
+        .process
+        .wait_for_end()
+        .with_context(|| format!("the boundary {boundary} was never passed"))?;
     ensure!(!ended.success(), "the process was to die at {boundary}");
 
     let product = setup.start()?;
     product.completed(&id).await?;
-    ensure!(chain.balance(SOMEWHERE).await? == ETHER, "{boundary}: paid another amount than once");
-    ensure!(chain.sent(&address(&from)?).await? == 1, "{boundary}: more than one transaction was included");
+    ensure!(
+        chain.balance(SOMEWHERE).await? == ETHER,
+        "{boundary}: paid another amount than once"
+    );
+    ensure!(
+        chain.sent(&address(&from)?).await? == 1,
+        "{boundary}: more than one transaction was included"
+    );
     // The account is not left with a commitment: what remains can be spent.
-    let left = product.balance_is(&account(&from)?, |wei| wei < 2 * ETHER).await?;
-    let id = product.transfer(&from, SOMEWHERE, left - ETHER / 100, "the rest").await?;
+    let left = product
+        .balance_is(&account(&from)?, |wei| wei < 2 * ETHER)
+        .await?;
+    let id = product
+        .transfer(&from, SOMEWHERE, left - ETHER / 100, "the-rest")
+        .await?;
     product.completed(&id).await?;
     Ok(())
 }

@@ -10,7 +10,9 @@ use crate::product::{Setup, program};
 #[tokio::test(flavor = "multi_thread")]
 async fn dashboard_should_carry_a_transfer_from_link_to_finality() -> Result<()> {
     let web = program("VAULTSTREAM_WEB_DIR")?;
-    let product = Setup::new()?.with_env("VAULTSTREAM_WEB_DIR", &web.to_string_lossy()).start()?;
+    let product = Setup::new()?
+        .with_env("VAULTSTREAM_WEB_DIR", &web.to_string_lossy())
+        .start()?;
     product.vault("Operations").await?;
     let shots = tempfile::tempdir()?;
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
@@ -23,7 +25,11 @@ async fn dashboard_should_carry_a_transfer_from_link_to_finality() -> Result<()>
         .env("MODULES", program("VAULTSTREAM_BROWSER_DIR")?)
         .env("OUT_DIR", shots.path())
         .output()?;
-    let said = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = format!(
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     ensure!(output.status.success(), "{said}");
     println!("{said}");
     Ok(())

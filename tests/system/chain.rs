@@ -25,28 +25,57 @@ impl Chain {
     pub fn sandbox() -> Result<Self> {
         let data = tempfile::tempdir()?;
         let mut command = Command::new(program("VAULTSTREAM_SANDBOX_EVM_BIN")?);
-        command.arg("--data-dir").arg(data.path().join("chain")).args(["--block-time-ms", "200"]);
+        command
+            .arg("--data-dir")
+            .arg(data.path().join("chain"))
+            .args(["--block-time-ms", "200"]);
         let process = Process::start(&mut command)?;
         let urls: Value = process.line(|l| serde_json::from_str(l).ok())?;
         let url = |name: &str| urls[name].as_str().map(str::to_owned);
-        let rpc = url("rpcUrl").or_else(|| url("rpc_url")).or_else(|| url("rpc")).context("the sandbox names its RPC")?;
-        let control = url("controlUrl").or_else(|| url("control_url")).or_else(|| url("control"));
-        Ok(Self { process, rpc, control, http: reqwest::Client::new(), _data: data })
+        let rpc = url("rpcUrl")
+            .or_else(|| url("rpc_url"))
+            .or_else(|| url("rpc"))
+            .context("the sandbox names its RPC")?;
+        let control = url("controlUrl")
+            .or_else(|| url("control_url"))
+            .or_else(|| url("control"));
+        Ok(Self {
+            process,
+            rpc,
+            control,
+            http: reqwest::Client::new(),
+            _data: data,
+        })
     }
 
     /// anvil, one block a second, final one block deep.
     pub fn anvil() -> Result<Self> {
         let data = tempfile::tempdir()?;
         let mut command = Command::new(program("VAULTSTREAM_ANVIL_BIN")?);
-        command.args(["--port", "0", "--block-time", "1", "--slots-in-an-epoch", "1"]).current_dir(data.path());
+        command
+            .args(["--port", "0", "--block-time", "1", "--slots-in-an-epoch", "1"])
+            .current_dir(data.path());
         let process = Process::start(&mut command)?;
-        let rpc = process.line(|l| l.trim().strip_prefix("Listening on ").map(|a| format!("http://{a}")))?;
-        Ok(Self { process, rpc, control: None, http: reqwest::Client::new(), _data: data })
+        let rpc = process.line(|l| {
+            l.trim()
+                .strip_prefix("Listening on ")
+                .map(|a| format!("http://{a}"))
+        })?;
+        Ok(Self {
+            process,
+            rpc,
+            control: None,
+            http: reqwest::Client::new(),
+            _data: data,
+        })
     }
 
     /// Configuration of a product that uses this chain instead of its own.
     pub fn config(&self) -> String {
-        let faucet = self.control.as_ref().map_or_else(|| "anvil".to_owned(), |c| format!("sandbox:{c}"));
+        let faucet = self
+            .control
+            .as_ref()
+            .map_or_else(|| "anvil".to_owned(), |c| format!("sandbox:{c}"));
         format!(
             "[[chains]]\nid = \"eip155:31337\"\nslug = \"eth_test\"\nname = \"Test chain\"\nsandbox = true\n\
              assets = [{{ id = \"eip155:31337/slip44:60\", symbol = \"ETH\", decimals = 18 }}]\n\
@@ -71,13 +100,19 @@ impl Chain {
 
     /// Asks the sandbox's control port.
     pub async fn control(&self, method: &str, params: Value) -> Result<Value> {
-        let control = self.control.clone().context("only the sandbox has a control port")?;
+        let control = self
+            .control
+            .clone()
+            .context("only the sandbox has a control port")?;
         self.call(&control, method, params).await
     }
 
     async fn number(&self, method: &str, params: Value) -> Result<u128> {
         let hex = self.rpc(method, params).await?;
-        let text = hex.as_str().and_then(|h| h.strip_prefix("0x")).context("a quantity is hex")?;
+        let text = hex
+            .as_str()
+            .and_then(|h| h.strip_prefix("0x"))
+            .context("a quantity is hex")?;
         Ok(u128::from_str_radix(text, 16)?)
     }
 
@@ -88,7 +123,8 @@ impl Chain {
 
     /// How many transactions an address has sent that are in blocks.
     pub async fn sent(&self, address: &str) -> Result<u128> {
-        self.number("eth_getTransactionCount", json!([address, "latest"])).await
+        self.number("eth_getTransactionCount", json!([address, "latest"]))
+            .await
     }
 
     /// The height of the tip.
@@ -99,6 +135,9 @@ impl Chain {
     /// Waits until the tip is `blocks` further.
     pub async fn advance(&self, blocks: u128) -> Result<()> {
         let from = self.height().await?;
-        until("the chain goes on", || async { Ok((self.height().await? >= from + blocks).then_some(())) }).await
+        until("the chain goes on", || async {
+            Ok((self.height().await? >= from + blocks).then_some(()))
+        })
+        .await
     }
 }

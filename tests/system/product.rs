@@ -36,7 +36,11 @@ pub struct Process {
 impl Process {
     /// Starts a program whose standard output is read line by line.
     pub fn start(command: &mut Command) -> Result<Self> {
-        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().with_context(|| format!("{command:?}"))?;
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .with_context(|| format!("{command:?}"))?;
         let output = child.stdout.take().context("standard output is piped")?;
         let (sender, lines) = channel();
         std::thread::spawn(move || {
@@ -53,7 +57,10 @@ impl Process {
     pub fn line<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> Result<T> {
         let until = Instant::now() + PATIENCE;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
-            let line = self.lines.recv_timeout(left).context("the program ended or said nothing that was waited for")?;
+            let line = self
+                .lines
+                .recv_timeout(left)
+                .context("the program ended or said nothing that was waited for")?;
             if let Some(found) = wanted(&line) {
                 return Ok(found);
             }
@@ -82,7 +89,10 @@ impl Process {
 
     /// Asks it to end.
     pub fn terminate(&mut self) -> Result<std::process::ExitStatus> {
-        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+        let sent = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.child.id().to_string())
+            .status()?;
         ensure!(sent.success(), "SIGTERM could not be sent");
         self.wait_for_end()
     }
@@ -113,7 +123,11 @@ pub struct Setup {
 impl Setup {
     /// The embedded default with an empty data directory.
     pub fn new() -> Result<Self> {
-        Ok(Self { data: Arc::new(tempfile::tempdir()?), config: String::new(), env: Vec::new() })
+        Ok(Self {
+            data: Arc::new(tempfile::tempdir()?),
+            config: String::new(),
+            env: Vec::new(),
+        })
     }
 
     /// The same data, another configuration.
@@ -136,7 +150,9 @@ impl Setup {
     fn command(&self) -> Result<Command> {
         let mut command = Command::new(program("VAULTSTREAM_BIN")?);
         let data = self.data_dir();
-        command.args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
+        command
+            .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(&data);
         if !self.config.is_empty() {
             let file = self.data.path().join("vaultstream.toml");
             std::fs::write(&file, &self.config)?;
@@ -156,9 +172,18 @@ impl Setup {
         let process = self.spawn()?;
         let base = process.line(|l| l.strip_prefix("Vaultstream is ready at ").map(str::to_owned))?;
         let link = process.line(|l| l.strip_prefix("One-time sign-in link: ").map(str::to_owned))?;
-        let key = std::fs::read_to_string(self.data_dir().join("demo.key"))?.trim_end().to_owned();
+        let key = std::fs::read_to_string(self.data_dir().join("demo.key"))?
+            .trim_end()
+            .to_owned();
         let client = Client::try_new(&base, Some(&key))?;
-        Ok(Product { process, base, link, key, client })
+        Ok(Product {
+            process,
+            base,
+            link,
+            key,
+            client,
+            _data: self.data.clone(),
+        })
     }
 }
 
@@ -174,6 +199,8 @@ pub struct Product {
     pub key: String,
     /// A client under that key.
     pub client: Client,
+    /// Keeps the data directory for as long as the process uses it.
+    _data: Arc<TempDir>,
 }
 
 /// Asks again until there is an answer.
@@ -201,12 +228,32 @@ impl Product {
 
     /// A new vault on the test chain, with its account open, holding `wei`.
     pub async fn new_vault(&self, name: &str, wei: u128) -> Result<Vault> {
-        let body = CreateVault { name: name.to_owned(), tier: None, chains: vec!["eip155:31337".to_owned()] };
-        let vault = self.client.create_vault(&body, With { wait: Some(20), ..With::default() }).await?.body;
+        let body = CreateVault {
+            name: name.to_owned(),
+            tier: None,
+            chains: vec!["eip155:31337".to_owned()],
+        };
+        let vault = self
+            .client
+            .create_vault(
+                &body,
+                With {
+                    wait: Some(20),
+                    ..With::default()
+                },
+            )
+            .await?
+            .body;
         let account = vault.accounts.first().context("the vault has an account")?;
-        let address = account.address.clone().context("`Prefer: wait` held until the account was open")?;
+        let address = account
+            .address
+            .clone()
+            .context("`Prefer: wait` held until the account was open")?;
         if wei > 0 {
-            let body = FaucetRequest { address, amount: wei.to_string() };
+            let body = FaucetRequest {
+                address,
+                amount: wei.to_string(),
+            };
             self.client.faucet(&self.slug().await?, &body).await?;
             self.balance_is(&account.id.to_string(), |b| b >= wei).await?;
         }
@@ -222,16 +269,32 @@ impl Product {
     pub async fn balance_is(&self, account: &str, wanted: impl Fn(u128) -> bool) -> Result<u128> {
         until("the balance is read from the chain", || async {
             let account = self.client.account(account).await?.body;
-            let wei = account.balances.iter().find(|b| b.amount.asset.as_str() == ETH).and_then(|b| b.amount.minor.to_u128());
+            let wei = account
+                .balances
+                .iter()
+                .find(|b| b.amount.asset.as_str() == ETH)
+                .and_then(|b| b.amount.minor.to_u128());
             Ok(wei.filter(|w| wanted(*w)))
         })
         .await
     }
 
     /// Requests a transfer of `wei` from a vault to an address.
-    pub async fn transfer(&self, from: &Vault, to: &str, wei: u128, key: &str) -> Result<String, ClientError> {
+    pub async fn transfer(
+        &self,
+        from: &Vault,
+        to: &str,
+        wei: u128,
+        key: &str,
+    ) -> Result<String, ClientError> {
         let body = transfer_body(from, to, &wei.to_string());
-        Ok(self.client.request_transfer(&body, key).await?.body.id.to_string())
+        Ok(self
+            .client
+            .request_transfer(&body, key)
+            .await?
+            .body
+            .id
+            .to_string())
     }
 
     /// Waits until a transfer is over.
@@ -246,7 +309,12 @@ impl Product {
     /// Waits until a transfer has completed.
     pub async fn completed(&self, id: &str) -> Result<Transfer> {
         let transfer = self.over(id).await?;
-        ensure!(transfer.status == TransferStatus::Completed, "{} ended as {:?}", id, transfer);
+        ensure!(
+            transfer.status == TransferStatus::Completed,
+            "{} ended as {:?}",
+            id,
+            transfer
+        );
         Ok(transfer)
     }
 }
@@ -269,12 +337,21 @@ pub fn transfer_body(from: &Vault, to: &str, amount: &str) -> RequestTransfer {
 
 /// The address of a vault's first account.
 pub fn address(vault: &Vault) -> Result<String> {
-    vault.accounts.first().and_then(|a| a.address.clone()).context("the account is open")
+    vault
+        .accounts
+        .first()
+        .and_then(|a| a.address.clone())
+        .context("the account is open")
 }
 
 /// The id of a vault's first account.
 pub fn account(vault: &Vault) -> Result<String> {
-    Ok(vault.accounts.first().context("the vault has an account")?.id.to_string())
+    Ok(vault
+        .accounts
+        .first()
+        .context("the vault has an account")?
+        .id
+        .to_string())
 }
 
 /// What a refusal said.

@@ -27,7 +27,10 @@ async fn two_requests_for_one_balance_should_end_in_one_payment() -> Result<()> 
                 match over.status {
                     TransferStatus::Completed => completed += 1,
                     TransferStatus::Failed => {
-                        let code = over.failure.and_then(|f| f.code).context("a failure has its code")?;
+                        let code = over
+                            .failure
+                            .and_then(|f| f.code)
+                            .context("a failure has its code")?;
                         ensure!(code.as_str() == "insufficient-funds", "{code}");
                         lost += 1;
                     }
@@ -44,7 +47,10 @@ async fn two_requests_for_one_balance_should_end_in_one_payment() -> Result<()> 
     ensure!((completed, lost) == (1, 1), "{completed} completed, {lost} lost");
     let left = product.balance_is(&account(&from)?, |wei| wei < ETHER).await?;
     let behind = product.transfer(&from, &to, left / 2, "behind").await?;
-    product.completed(&behind).await.context("something is stuck behind the loser")?;
+    product
+        .completed(&behind)
+        .await
+        .context("something is stuck behind the loser")?;
     Ok(())
 }
 
@@ -56,15 +62,30 @@ async fn a_hundred_transfers_of_one_account_should_all_complete() -> Result<()> 
     let destination = address(&to)?;
     let each = ETHER / 100;
     let keys: Vec<_> = (0..100).map(|n| format!("hundred-{n}")).collect();
-    let requested = join_all(keys.iter().map(|key| product.transfer(&from, &destination, each, key))).await;
+    let requested = join_all(
+        keys.iter()
+            .map(|key| product.transfer(&from, &destination, each, key)),
+    )
+    .await;
     let ids: Vec<String> = requested.into_iter().collect::<Result<_, _>>()?;
     let mut transactions = BTreeSet::new();
     for id in &ids {
         let done = product.completed(id).await?;
-        transactions.insert(done.executions.first().and_then(|e| e.txid.clone()).context("a transaction")?);
+        transactions.insert(
+            done.executions
+                .first()
+                .and_then(|e| e.txid.clone())
+                .context("a transaction")?,
+        );
     }
-    ensure!(transactions.len() == 100, "{} transactions for 100 transfers", transactions.len());
-    product.balance_is(&account(&to)?, |wei| wei == 100 * each).await?;
+    ensure!(
+        transactions.len() == 100,
+        "{} transactions for 100 transfers",
+        transactions.len()
+    );
+    product
+        .balance_is(&account(&to)?, |wei| wei == 100 * each)
+        .await?;
     Ok(())
 }
 
@@ -74,17 +95,21 @@ async fn one_key_many_times_should_make_one_transfer() -> Result<()> {
     let from = product.new_vault("Same", 2 * ETHER).await?;
     let to = address(&product.vault("Payouts").await?)?;
     let body = transfer_body(&from, &to, &(ETHER / 10).to_string());
-    let answers = join_all((0..200).map(|_| product.client.request_transfer(&body, "the same"))).await;
+    let answers = join_all((0..200).map(|_| product.client.request_transfer(&body, "the-same"))).await;
     let ids: BTreeSet<_> = answers
         .into_iter()
         .map(|answer| answer.map(|a| a.body.id.to_string()))
         .collect::<Result<_, _>>()?;
     ensure!(ids.len() == 1, "{ids:?}");
     let other = transfer_body(&from, &to, &(ETHER / 20).to_string());
-    let reused = problem(product.client.request_transfer(&other, "the same").await)?;
+    let reused = problem(product.client.request_transfer(&other, "the-same").await)?;
     ensure!(reused.code.as_str() == "idempotency-key-reused", "{reused:?}");
     let id = ids.first().context("one id")?;
     product.completed(id).await?;
-    product.balance_is(&account(&from)?, |wei| wei > ETHER * 18 / 10 && wei < ETHER * 19 / 10 + 1).await?;
+    product
+        .balance_is(&account(&from)?, |wei| {
+            wei > ETHER * 18 / 10 && wei < ETHER * 19 / 10 + 1
+        })
+        .await?;
     Ok(())
 }

@@ -14,7 +14,10 @@ async fn second_process_on_one_data_directory_should_be_refused() -> Result<()> 
         .output()?;
     ensure!(!output.status.success(), "two processes write one log");
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(said.contains("another process") || said.contains("in use") || said.contains("locked"), "{said}");
+    ensure!(
+        said.contains("another process") || said.contains("in use") || said.contains("locked"),
+        "{said}"
+    );
     drop(product);
     Ok(())
 }
@@ -28,7 +31,10 @@ async fn product_should_stop_on_sigterm_and_come_back_with_its_data() -> Result<
     ensure!(status.success(), "SIGTERM ended it with {status}");
     let product = setup.start()?;
     let after = product.vault("Operations").await?;
-    ensure!(before.id == after.id && before.accounts == after.accounts, "the vault changed: {before:?} {after:?}");
+    ensure!(
+        before.id == after.id && before.accounts == after.accounts,
+        "the vault changed: {before:?} {after:?}"
+    );
     Ok(())
 }
 
@@ -42,11 +48,19 @@ async fn health_and_metrics_should_answer_and_secrets_should_be_private() -> Res
         let response = http.get(format!("{}{path}", product.base)).send().await?;
         ensure!(response.status() == 200, "{path}: {}", response.status());
     }
-    let metrics = http.get(format!("{}/metrics", product.base)).send().await?.text().await?;
+    let metrics = http
+        .get(format!("{}/metrics", product.base))
+        .send()
+        .await?
+        .text()
+        .await?;
     ensure!(metrics.contains("vaultstream_commands_total"), "{metrics}");
     for name in ["demo.key", "platform.key"] {
         use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(setup.data_dir().join(name))?.permissions().mode() & 0o777;
+        let mode = std::fs::metadata(setup.data_dir().join(name))?
+            .permissions()
+            .mode()
+            & 0o777;
         ensure!(mode == 0o600, "{name} has mode {mode:o}");
     }
     Ok(())
@@ -61,7 +75,10 @@ async fn changed_shard_count_should_be_refused_with_the_remedy() -> Result<()> {
         .arg(setup.data_dir())
         .env("VAULTSTREAM_SHARDS__CORE", "3")
         .output()?;
-    ensure!(!output.status.success(), "the count of shards changed under a log");
+    ensure!(
+        !output.status.success(),
+        "the count of shards changed under a log"
+    );
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(said.contains("configure 2"), "{said}");
     Ok(())
@@ -70,15 +87,26 @@ async fn changed_shard_count_should_be_refused_with_the_remedy() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_time_link_should_open_one_session_once() -> Result<()> {
     let product = Setup::new()?.start()?;
-    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let browser = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
     let first = browser.get(&product.link).send().await?;
     ensure!(first.status().is_redirection(), "{}", first.status());
-    let cookie = first.headers().get("set-cookie").and_then(|v| v.to_str().ok()).context("a cookie")?.to_owned();
+    let cookie = first
+        .headers()
+        .get("set-cookie")
+        .and_then(|v| v.to_str().ok())
+        .context("a cookie")?
+        .to_owned();
     for part in ["HttpOnly", "SameSite=Strict"] {
         ensure!(cookie.contains(part), "{cookie}");
     }
     let pair = cookie.split(';').next().context("a pair")?.to_owned();
-    let with_cookie = browser.get(format!("{}/v1/vaults", product.base)).header("cookie", &pair).send().await?;
+    let with_cookie = browser
+        .get(format!("{}/v1/vaults", product.base))
+        .header("cookie", &pair)
+        .send()
+        .await?;
     ensure!(with_cookie.status() == 200, "{}", with_cookie.status());
     let without_header = browser
         .post(format!("{}/v1/vaults", product.base))
@@ -86,8 +114,15 @@ async fn one_time_link_should_open_one_session_once() -> Result<()> {
         .json(&serde_json::json!({ "name": "x", "chains": [] }))
         .send()
         .await?;
-    ensure!(without_header.status() == 403, "a cookie alone commands: {}", without_header.status());
+    ensure!(
+        without_header.status() == 403,
+        "a cookie alone commands: {}",
+        without_header.status()
+    );
     let second = browser.get(&product.link).send().await?;
-    ensure!(second.headers().get("set-cookie").is_none(), "the link opened a second session");
+    ensure!(
+        second.headers().get("set-cookie").is_none(),
+        "the link opened a second session"
+    );
     Ok(())
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::organization::Organization;
-use vaultstream_domain::transfer::{ChangeTransfer, StartExecution, Transfer, TransferCommand, TransferEvent};
+use vaultstream_domain::transfer::{
+    ChangeTransfer, StartExecution, Transfer, TransferCommand, TransferEvent,
+};
 use vaultstream_domain::vault::Account;
 use vaultstream_domain::{Event, Transact};
 use vaultstream_event_schemas::chain::Intent;
@@ -35,14 +37,24 @@ pub struct AdvanceTransfer {
 impl AdvanceTransfer {
     /// A reaction on these services.
     pub const fn new(services: Services) -> Self {
-        Self { services, deadlines: Mutex::new(BTreeSet::new()) }
+        Self {
+            services,
+            deadlines: Mutex::new(BTreeSet::new()),
+        }
     }
 
     /// Remembers the deadline of a transfer that is open at start.
-    pub async fn remember(&self, transfer: TransferId, organization: OrganizationId) -> Result<(), ReactError> {
+    pub async fn remember(
+        &self,
+        transfer: TransferId,
+        organization: OrganizationId,
+    ) -> Result<(), ReactError> {
         let state = self.services.load::<Transfer>(transfer).await?;
         if let (Some(request), Some(status)) = (state.request, state.status)
-            && matches!(status, TransferStatus::Requested | TransferStatus::Screening | TransferStatus::AwaitingApproval)
+            && matches!(
+                status,
+                TransferStatus::Requested | TransferStatus::Screening | TransferStatus::AwaitingApproval
+            )
         {
             self.watch(request.expires_at, transfer, organization, request.vault);
         }
@@ -79,30 +91,52 @@ impl AdvanceTransfer {
 
     async fn expire(&self, (at, transfer, organization, vault): Deadline, now: Timestamp) {
         let command = TransferCommand::Expire { now };
-        let change = ChangeTransfer { transfer, organization, vault, expected: None, command };
+        let change = ChangeTransfer {
+            transfer,
+            organization,
+            vault,
+            expected: None,
+            command,
+        };
         let context = self.services.context("expire_transfer", None, None);
-        if let Err(CommandError::Unavailable(error)) = self.services.commands.execute(context, Arc::new(change)).await {
+        if let Err(CommandError::Unavailable(error)) =
+            self.services.commands.execute(context, Arc::new(change)).await
+        {
             tracing::warn!(%transfer, %error, "deadline not recorded; trying again");
             self.watch(at, transfer, organization, vault);
         }
     }
 
-    async fn screen(&self, stored: &StoredEvent, transfer: TransferId, r: &v1::Requested) -> Result<(), ReactError> {
+    async fn screen(
+        &self,
+        stored: &StoredEvent,
+        transfer: TransferId,
+        r: &v1::Requested,
+    ) -> Result<(), ReactError> {
         self.watch(r.expires_at, transfer, stored.envelope.organization, r.vault);
-        let organization = self.services.load::<Organization>(stored.envelope.organization).await?;
+        let organization = self
+            .services
+            .load::<Organization>(stored.envelope.organization)
+            .await?;
         let (approvals_needed, rule) = match organization.approval {
             Some(Approval::None) => (0, "the organization asks for no approval"),
             // An organization that cannot be read asks for an approval: a failure never loosens a rule.
             Some(Approval::One) | None => (1, "the organization asks for one approval"),
         };
-        let command = TransferCommand::RecordScreening(v1::Screened { approvals_needed, rule: rule.to_owned() });
-        self.execute(stored, ChangeTransfer {
-            transfer,
-            organization: stored.envelope.organization,
-            vault: r.vault,
-            expected: None,
-            command,
-        })
+        let command = TransferCommand::RecordScreening(v1::Screened {
+            approvals_needed,
+            rule: rule.to_owned(),
+        });
+        self.execute(
+            stored,
+            ChangeTransfer {
+                transfer,
+                organization: stored.envelope.organization,
+                vault: r.vault,
+                expected: None,
+                command,
+            },
+        )
         .await
     }
 
@@ -127,15 +161,35 @@ impl AdvanceTransfer {
             transfers: vec![transfer],
         };
         let organization = stored.envelope.organization;
-        self.execute(stored, StartExecution { transfer, organization, vault: request.vault, queued }).await?;
+        self.execute(
+            stored,
+            StartExecution {
+                transfer,
+                organization,
+                vault: request.vault,
+                queued,
+            },
+        )
+        .await?;
         self.services.boundary.passed("queued");
         Ok(())
     }
 
-    async fn execute(&self, stored: &StoredEvent, use_case: impl Transact + 'static) -> Result<(), ReactError> {
-        let context =
-            self.services.context(self.name(), Some(stored.envelope.event_ref()), stored.envelope.trace.clone());
-        Ok(self.services.commands.execute(context, Arc::new(use_case)).await?)
+    async fn execute(
+        &self,
+        stored: &StoredEvent,
+        use_case: impl Transact + 'static,
+    ) -> Result<(), ReactError> {
+        let context = self.services.context(
+            self.name(),
+            Some(stored.envelope.event_ref()),
+            stored.envelope.trace.clone(),
+        );
+        Ok(self
+            .services
+            .commands
+            .execute(context, Arc::new(use_case))
+            .await?)
     }
 }
 
@@ -145,15 +199,22 @@ impl React for AdvanceTransfer {
         "advance_transfer"
     }
     fn wants(&self, event_type: &str) -> bool {
-        matches!(event_type, "transfer.requested" | "transfer.screened" | "transfer.approved")
+        matches!(
+            event_type,
+            "transfer.requested" | "transfer.screened" | "transfer.approved"
+        )
     }
     async fn react(&self, stored: &StoredEvent, event: &Event) -> Result<(), ReactError> {
-        let Event::Transfer(event) = event else { return Ok(()) };
+        let Event::Transfer(event) = event else {
+            return Ok(());
+        };
         let transfer =
             TransferId::try_from(stored.envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
         match event {
             TransferEvent::Requested(request) => self.screen(stored, transfer, request).await,
-            TransferEvent::Screened(screened) if screened.approvals_needed == 0 => self.start(stored, transfer).await,
+            TransferEvent::Screened(screened) if screened.approvals_needed == 0 => {
+                self.start(stored, transfer).await
+            }
             TransferEvent::Approved(_) => self.start(stored, transfer).await,
             _ => Ok(()),
         }

@@ -43,7 +43,12 @@ pub struct LaneOptions {
 
 impl Default for LaneOptions {
     fn default() -> Self {
-        Self { poll_ms: 200, concurrency: 16, balances_per_head: 256, stuck_after_blocks: 600 }
+        Self {
+            poll_ms: 200,
+            concurrency: 16,
+            balances_per_head: 256,
+            stuck_after_blocks: 600,
+        }
     }
 }
 
@@ -136,10 +141,14 @@ impl ChainLane {
         match self.services.progress.load(&self.note()).await {
             Ok(Some(bytes)) => match HeadRing::from_bytes(&bytes) {
                 Ok(ring) => self.ring = ring,
-                Err(error) => tracing::warn!(chain = %self.chain.settings.slug, %error, "remembered head not readable; following anew"),
+                Err(error) => {
+                    tracing::warn!(chain = %self.chain.settings.slug, %error, "remembered head not readable; following anew")
+                }
             },
             Ok(None) => {}
-            Err(error) => tracing::warn!(chain = %self.chain.settings.slug, %error, "remembered head not readable; following anew"),
+            Err(error) => {
+                tracing::warn!(chain = %self.chain.settings.slug, %error, "remembered head not readable; following anew")
+            }
         }
     }
 
@@ -174,7 +183,11 @@ impl ChainLane {
     fn take(&mut self, message: LaneMessage) {
         match message {
             LaneMessage::Execution(job) => {
-                let open = Open { job, step: None, since: None };
+                let open = Open {
+                    job,
+                    step: None,
+                    since: None,
+                };
                 self.open.entry(open.job.scope.execution).or_insert(open);
             }
             LaneMessage::Account(account) => {
@@ -196,7 +209,11 @@ impl ChainLane {
         };
         let first = self.announce.borrow().is_none();
         let moved = !update.attached.is_empty() || !update.detached.is_empty();
-        let finality = self.announce.borrow().as_ref().is_some_and(|h| h.finalized != update.head.finalized);
+        let finality = self
+            .announce
+            .borrow()
+            .as_ref()
+            .is_some_and(|h| h.finalized != update.head.finalized);
         if !(first || moved || finality) {
             return None;
         }
@@ -204,7 +221,12 @@ impl ChainLane {
             tracing::warn!(chain = %self.chain.settings.slug, blocks = update.detached.len(), "blocks were detached");
         }
         self.announce.send_replace(Some(update.head.clone()));
-        if let Err(error) = self.services.progress.save(&self.note(), &self.ring.to_bytes()).await {
+        if let Err(error) = self
+            .services
+            .progress
+            .save(&self.note(), &self.ring.to_bytes())
+            .await
+        {
             tracing::warn!(chain = %self.chain.settings.slug, %error, "head not kept; a restart follows it anew");
         }
         Some(update)
@@ -213,7 +235,11 @@ impl ChainLane {
     /// Sends what waits to go out: accounts side by side, the executions of one account in order of their ids' age.
     async fn send_out(&mut self) {
         let mut by_account: HashMap<AccountId, Vec<Job>> = HashMap::new();
-        for open in self.open.values().filter(|o| !matches!(o.step, Some(Step::Follow | Step::Done))) {
+        for open in self
+            .open
+            .values()
+            .filter(|o| !matches!(o.step, Some(Step::Follow | Step::Done)))
+        {
             let jobs = by_account.entry(open.job.scope.account).or_default();
             if jobs.len() < SENT_PER_TURN {
                 jobs.push(open.job.clone());
@@ -244,8 +270,12 @@ impl ChainLane {
     }
 
     async fn look_at_open(&mut self, head: &ChainHead) {
-        let jobs: Vec<Job> =
-            self.open.values().filter(|o| o.step == Some(Step::Follow)).map(|o| o.job.clone()).collect();
+        let jobs: Vec<Job> = self
+            .open
+            .values()
+            .filter(|o| o.step == Some(Step::Follow))
+            .map(|o| o.job.clone())
+            .collect();
         let (saga, ring) = (&self.saga, &self.ring);
         let results: Vec<_> = futures::stream::iter(jobs)
             .map(|job| async move { (saga.follow(&job, head, ring).await, job) })
@@ -277,7 +307,9 @@ impl ChainLane {
 
     /// An execution without inclusion for too many blocks is marked once, for people to look at.
     async fn mind_stuck(&mut self, job: &Job, head: &ChainHead) {
-        let Some(open) = self.open.get_mut(&job.scope.execution) else { return };
+        let Some(open) = self.open.get_mut(&job.scope.execution) else {
+            return;
+        };
         let height = head.tip.at.height;
         let since = *open.since.get_or_insert(height);
         if height.saturating_sub(since) < self.options.stuck_after_blocks {
@@ -286,7 +318,14 @@ impl ChainLane {
         open.since = Some(height);
         let detail = format!("no final block for {} blocks", height - since);
         let command = ExecutionCommand::MarkStuck(v1::Stuck { detail });
-        self.run_command(RecordExecution { scope: job.scope, command }, job).await;
+        self.run_command(
+            RecordExecution {
+                scope: job.scope,
+                command,
+            },
+            job,
+        )
+        .await;
     }
 
     /// A final block was detached: say so on everything that rested on it.
@@ -299,14 +338,30 @@ impl ChainLane {
             .collect();
         tracing::error!(chain = %self.chain.settings.slug, executions = gone.len(), "finality was breached: a final block is no longer in the chain");
         for (block, job) in gone {
-            let txid = match self.services.load::<vaultstream_domain::execution::Execution>(job.scope.execution).await {
+            let txid = match self
+                .services
+                .load::<vaultstream_domain::execution::Execution>(job.scope.execution)
+                .await
+            {
                 Ok(state) => state.inclusion.map(|i| i.txid).unwrap_or_default(),
                 Err(_) => String::new(),
             };
             let transfers = job.transfers.clone();
-            let reversed = v1::Reversed { block: block.clone(), txid };
-            self.run_command(ReverseExecution { scope: job.scope, transfers, reversed }, &job).await;
-            self.finalized.retain(|(b, j)| !(*b == block && j.scope == job.scope));
+            let reversed = v1::Reversed {
+                block: block.clone(),
+                txid,
+            };
+            self.run_command(
+                ReverseExecution {
+                    scope: job.scope,
+                    transfers,
+                    reversed,
+                },
+                &job,
+            )
+            .await;
+            self.finalized
+                .retain(|(b, j)| !(*b == block && j.scope == job.scope));
         }
     }
 

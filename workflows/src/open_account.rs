@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use vaultstream_domain::Event;
 use vaultstream_domain::ports::keys::KeySuite;
 use vaultstream_domain::vault::{AccountCommand, AccountEvent, ChangeAccount, RequestAccount, VaultEvent};
-use vaultstream_domain::Event;
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::vault::v1;
 use vaultstream_event_schemas::{AccountId, ChainId, VaultId};
@@ -28,17 +28,23 @@ impl OpenAccount {
     }
 
     async fn request(&self, stored: &StoredEvent, added: &v1::AccountAdded) -> Result<(), ReactError> {
-        let vault = VaultId::try_from(stored.envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
+        let vault =
+            VaultId::try_from(stored.envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
         let request = RequestAccount {
             account: added.account,
             organization: stored.envelope.organization,
-            request: v1::AccountRequested { chain: added.chain.clone(), custody: v1::Custody::Software, vault },
+            request: v1::AccountRequested {
+                chain: added.chain.clone(),
+                custody: v1::Custody::Software,
+                vault,
+            },
         };
         self.execute(stored, request).await
     }
 
     async fn open(&self, stored: &StoredEvent, requested: &v1::AccountRequested) -> Result<(), ReactError> {
-        let account = AccountId::try_from(stored.envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
+        let account =
+            AccountId::try_from(stored.envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
         let suite = suite_of(&requested.chain)
             .ok_or_else(|| ReactError::Service(format!("chain {} has no key suite here", requested.chain)))?;
         let key = self
@@ -47,7 +53,8 @@ impl OpenAccount {
             .create(account, suite)
             .await
             .map_err(|e| ReactError::Service(e.to_string()))?;
-        let address = vaultstream_chain_evm::address_of(&key).map_err(|e| ReactError::Service(e.to_string()))?;
+        let address =
+            vaultstream_chain_evm::address_of(&key).map_err(|e| ReactError::Service(e.to_string()))?;
         let opened = v1::AccountOpened {
             address: vaultstream_chain_evm::checksummed(&address),
             public_key: hex(&key),
@@ -67,8 +74,16 @@ impl OpenAccount {
         stored: &StoredEvent,
         use_case: impl vaultstream_domain::Transact + 'static,
     ) -> Result<(), ReactError> {
-        let context = self.services.context(self.name(), Some(stored.envelope.event_ref()), stored.envelope.trace.clone());
-        Ok(self.services.commands.execute(context, Arc::new(use_case)).await?)
+        let context = self.services.context(
+            self.name(),
+            Some(stored.envelope.event_ref()),
+            stored.envelope.trace.clone(),
+        );
+        Ok(self
+            .services
+            .commands
+            .execute(context, Arc::new(use_case))
+            .await?)
     }
 }
 
@@ -78,10 +93,12 @@ fn suite_of(chain: &ChainId) -> Option<KeySuite> {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, b| {
-        let _ = write!(text, "{b:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, b| {
+            let _ = write!(text, "{b:02x}");
+            text
+        })
 }
 
 #[async_trait]

@@ -71,12 +71,22 @@ enum Start {
 impl Reactor {
     /// A reactor whose cursor survives a restart.
     pub fn new(services: Services, reaction: Arc<dyn React>, shard: ShardNumber) -> Self {
-        Self { services, reaction, shard, start: Start::Kept }
+        Self {
+            services,
+            reaction,
+            shard,
+            start: Start::Kept,
+        }
     }
 
     /// A reactor that begins after `position`: what came before is known otherwise, from a to-do view or not at all.
     pub fn after(services: Services, reaction: Arc<dyn React>, shard: ShardNumber, position: u64) -> Self {
-        Self { services, reaction, shard, start: Start::After(position) }
+        Self {
+            services,
+            reaction,
+            shard,
+            start: Start::After(position),
+        }
     }
 
     fn note(&self) -> String {
@@ -113,7 +123,9 @@ impl Reactor {
                     continue;
                 }
             };
-            let Some(last) = batch.last().map(|e| e.position) else { continue };
+            let Some(last) = batch.last().map(|e| e.position) else {
+                continue;
+            };
             // By index: a closure over references is not general enough for a task that moves between threads.
             let done = futures::stream::iter(0..batch.len())
                 .map(|i| self.until_done(&batch[i], &stop))
@@ -133,15 +145,27 @@ impl Reactor {
     /// The dense run of records that follows the cursor; a hole is filled from the log.
     async fn in_order(&self, cursor: u64, mut batch: Vec<StoredEvent>) -> Vec<StoredEvent> {
         batch.retain(|e| e.position > cursor);
-        let dense = batch.iter().zip(cursor + 1..).all(|(e, expected)| e.position == expected);
+        let dense = batch
+            .iter()
+            .zip(cursor + 1..)
+            .all(|(e, expected)| e.position == expected);
         if dense {
             return batch;
         }
-        self.services.log.read_shard(self.shard, cursor, BATCH).await.unwrap_or_default()
+        self.services
+            .log
+            .read_shard(self.shard, cursor, BATCH)
+            .await
+            .unwrap_or_default()
     }
 
     async fn keep(&self, cursor: u64) {
-        if let Err(error) = self.services.progress.save(&self.note(), &cursor.to_be_bytes()).await {
+        if let Err(error) = self
+            .services
+            .progress
+            .save(&self.note(), &cursor.to_be_bytes())
+            .await
+        {
             tracing::warn!(reaction = self.reaction.name(), shard = %self.shard, %error, "cursor not kept; a restart repeats reactions");
         }
     }

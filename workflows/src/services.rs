@@ -26,12 +26,17 @@ pub enum CommandError {
 #[async_trait]
 pub trait Commands: Send + Sync {
     /// Runs one; it is durable when this returns.
-    async fn execute(&self, context: CommandContext, use_case: Arc<dyn Transact>) -> Result<(), CommandError>;
+    async fn execute(&self, context: CommandContext, use_case: Arc<dyn Transact>)
+    -> Result<(), CommandError>;
 }
 
 #[async_trait]
 impl Commands for Executor {
-    async fn execute(&self, context: CommandContext, use_case: Arc<dyn Transact>) -> Result<(), CommandError> {
+    async fn execute(
+        &self,
+        context: CommandContext,
+        use_case: Arc<dyn Transact>,
+    ) -> Result<(), CommandError> {
         match Self::execute(self, context, use_case).await {
             Ok(_) => Ok(()),
             Err(ExecuteError::Refused(e)) => Err(CommandError::Refused(e)),
@@ -90,7 +95,12 @@ pub struct Services {
 
 impl Services {
     /// The context of a command that a workflow issues because of an event.
-    pub fn context(&self, workflow: &'static str, causation: Option<EventRef>, trace: Option<String>) -> CommandContext {
+    pub fn context(
+        &self,
+        workflow: &'static str,
+        causation: Option<EventRef>,
+        trace: Option<String>,
+    ) -> CommandContext {
         CommandContext {
             actor: Actor::system(workflow),
             command: CommandId::from_uuid(self.ids.next()),

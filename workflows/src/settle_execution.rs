@@ -18,10 +18,12 @@ mod outbound;
 
 use std::sync::Arc;
 
-use vaultstream_domain::execution::{Execution, ExecutionCommand, ExecutionScope, ExecutionState, RecordExecution};
+use vaultstream_domain::execution::{
+    Execution, ExecutionCommand, ExecutionScope, ExecutionState, RecordExecution,
+};
+use vaultstream_domain::ports::keys::KeyError;
 use vaultstream_domain::{DomainError, Transact};
 use vaultstream_event_schemas::execution::v1;
-use vaultstream_domain::ports::keys::KeyError;
 use vaultstream_event_schemas::{ErrorCode, ExecutionStatus, TransferId};
 use vaultstream_kernel::LoadError;
 
@@ -112,16 +114,28 @@ impl SettleExecution {
 
     async fn execute(&self, job: &Job, use_case: impl Transact + 'static) -> Result<(), SettleError> {
         let context = self.services.context(Self::NAME, None, job.trace.clone());
-        Ok(self.services.commands.execute(context, Arc::new(use_case)).await?)
+        Ok(self
+            .services
+            .commands
+            .execute(context, Arc::new(use_case))
+            .await?)
     }
 
     async fn record(&self, job: &Job, command: ExecutionCommand) -> Result<(), SettleError> {
-        self.execute(job, RecordExecution { scope: job.scope, command }).await
+        self.execute(
+            job,
+            RecordExecution {
+                scope: job.scope,
+                command,
+            },
+        )
+        .await
     }
 
     async fn mark_stuck(&self, job: &Job, detail: String) -> Result<(), SettleError> {
         tracing::error!(execution = %job.scope.execution, %detail, "execution is stuck; a person should look");
-        self.record(job, ExecutionCommand::MarkStuck(v1::Stuck { detail })).await
+        self.record(job, ExecutionCommand::MarkStuck(v1::Stuck { detail }))
+            .await
     }
 
     /// Takes an execution as far as it gets without news from the chain. Answers the step it rests at. What can never
@@ -143,6 +157,8 @@ impl SettleExecution {
                 Err(error) if matches!(step, Step::Reserve | Step::Bind) => {
                     self.abandon(job, ErrorCode::Internal, error.to_string()).await?;
                 }
+                // Said once: the next tries are quiet until something changes.
+                Err(_) if state.status == Some(ExecutionStatus::Stuck) => return Ok(step),
                 Err(error) => {
                     self.mark_stuck(job, error.to_string()).await?;
                     return Ok(step);
@@ -155,7 +171,10 @@ impl SettleExecution {
 impl SettleError {
     /// Whether trying again cannot help.
     const fn is_permanent(&self) -> bool {
-        matches!(self, Self::Rules(_) | Self::Key(KeyError::PlanMismatch(_) | KeyError::Unknown(_)))
+        matches!(
+            self,
+            Self::Rules(_) | Self::Key(KeyError::PlanMismatch(_) | KeyError::Unknown(_))
+        )
     }
 }
 

@@ -30,7 +30,9 @@ pub struct LogOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
     /// The filter cannot be read.
-    #[error("the log filter `{0}` cannot be read; use levels and targets such as info,vaultstream_kernel=debug")]
+    #[error(
+        "the log filter `{0}` cannot be read; use levels and targets such as info,vaultstream_kernel=debug"
+    )]
     Filter(String),
     /// Logs are written already.
     #[error("logs are set up already")]
@@ -39,10 +41,18 @@ pub enum LogsError {
 
 /// Starts writing logs to standard error.
 pub fn init(options: &LogOptions) -> Result<(), LogsError> {
-    let filter = EnvFilter::try_new(&options.filter).map_err(|_| LogsError::Filter(options.filter.clone()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacting);
+    let filter =
+        EnvFilter::try_new(&options.filter).map_err(|_| LogsError::Filter(options.filter.clone()))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Redacting);
     match options.format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
         LogFormat::Text => builder.with_target(false).compact().try_init(),
     }
     .map_err(|_| LogsError::Twice)

@@ -104,19 +104,72 @@ impl Metrics {
 
     fn register(&self) -> Registry {
         let mut r = Registry::with_prefix("vaultstream");
-        r.register("commands", "Commands answered, by use case and outcome", self.commands.clone());
-        r.register_with_unit("command", "From queue to answer", Unit::Seconds, self.command_seconds.clone());
-        r.register_with_unit("append", "From sending a batch to its answer", Unit::Seconds, self.append_seconds.clone());
-        r.register("append_commands", "Commands of a batch", self.append_commands.clone());
-        r.register("http_requests", "Requests answered, by route and status", self.requests.clone());
-        r.register_with_unit("http_request", "From request to answer", Unit::Seconds, self.request_seconds.clone());
-        r.register("incidents", "Things that should be rare, by kind", self.incidents.clone());
-        r.register("view_lag_events", "Events a view has not folded yet", self.view_lag_events.clone());
-        r.register_with_unit("view_lag", "How old a view is", Unit::Seconds, self.view_lag_seconds.clone());
-        r.register("view_quarantined", "Streams a view could not fold", self.view_quarantined.clone());
+        r.register(
+            "commands",
+            "Commands answered, by use case and outcome",
+            self.commands.clone(),
+        );
+        r.register_with_unit(
+            "command",
+            "From queue to answer",
+            Unit::Seconds,
+            self.command_seconds.clone(),
+        );
+        r.register_with_unit(
+            "append",
+            "From sending a batch to its answer",
+            Unit::Seconds,
+            self.append_seconds.clone(),
+        );
+        r.register(
+            "append_commands",
+            "Commands of a batch",
+            self.append_commands.clone(),
+        );
+        r.register(
+            "http_requests",
+            "Requests answered, by route and status",
+            self.requests.clone(),
+        );
+        r.register_with_unit(
+            "http_request",
+            "From request to answer",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        r.register(
+            "incidents",
+            "Things that should be rare, by kind",
+            self.incidents.clone(),
+        );
+        r.register(
+            "view_lag_events",
+            "Events a view has not folded yet",
+            self.view_lag_events.clone(),
+        );
+        r.register_with_unit(
+            "view_lag",
+            "How old a view is",
+            Unit::Seconds,
+            self.view_lag_seconds.clone(),
+        );
+        r.register(
+            "view_quarantined",
+            "Streams a view could not fold",
+            self.view_quarantined.clone(),
+        );
         r.register("chain_height", "The followed tip", self.chain_height.clone());
-        r.register("chain_finalized", "The followed final block", self.chain_finalized.clone());
-        r.register_with_unit("chain_head_age", "Since the tip was first seen", Unit::Seconds, self.chain_head_age.clone());
+        r.register(
+            "chain_finalized",
+            "The followed final block",
+            self.chain_finalized.clone(),
+        );
+        r.register_with_unit(
+            "chain_head_age",
+            "Since the tip was first seen",
+            Unit::Seconds,
+            self.chain_head_age.clone(),
+        );
         r
     }
 
@@ -129,13 +182,20 @@ impl Metrics {
     /// A batch became durable after `micros`.
     pub fn append(&self, commands: usize, micros: u64) {
         self.append_seconds.observe(seconds(micros));
-        self.append_commands.observe(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
+        self.append_commands
+            .observe(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
     }
 
     /// A request was answered after `micros`; `route` is the pattern, never the path.
     pub fn request(&self, method: &str, route: &str, status: u16, micros: u64) {
         let (method, route) = (method.to_owned(), route.to_owned());
-        self.requests.get_or_create(&Request { method, route, status }).inc();
+        self.requests
+            .get_or_create(&Request {
+                method,
+                route,
+                status,
+            })
+            .inc();
         self.request_seconds.observe(seconds(micros));
     }
 
@@ -146,17 +206,30 @@ impl Metrics {
 
     /// How far a view is behind.
     pub fn view(&self, view: &str, family: &str, events: u64, micros: u64, quarantined: usize) {
-        let label = View { view: view.to_owned(), family: family.to_owned() };
-        self.view_lag_events.get_or_create(&label).set(i64::try_from(events).unwrap_or(i64::MAX));
+        let label = View {
+            view: view.to_owned(),
+            family: family.to_owned(),
+        };
+        self.view_lag_events
+            .get_or_create(&label)
+            .set(i64::try_from(events).unwrap_or(i64::MAX));
         self.view_lag_seconds.get_or_create(&label).set(seconds(micros));
-        self.view_quarantined.get_or_create(&label).set(i64::try_from(quarantined).unwrap_or(i64::MAX));
+        self.view_quarantined
+            .get_or_create(&label)
+            .set(i64::try_from(quarantined).unwrap_or(i64::MAX));
     }
 
     /// Where a chain stands; `age_micros` since its tip was first seen.
     pub fn chain(&self, slug: &str, height: u64, finalized: u64, age_micros: u64) {
-        let label = Chain { chain: slug.to_owned() };
-        self.chain_height.get_or_create(&label).set(i64::try_from(height).unwrap_or(i64::MAX));
-        self.chain_finalized.get_or_create(&label).set(i64::try_from(finalized).unwrap_or(i64::MAX));
+        let label = Chain {
+            chain: slug.to_owned(),
+        };
+        self.chain_height
+            .get_or_create(&label)
+            .set(i64::try_from(height).unwrap_or(i64::MAX));
+        self.chain_finalized
+            .get_or_create(&label)
+            .set(i64::try_from(finalized).unwrap_or(i64::MAX));
         self.chain_head_age.get_or_create(&label).set(seconds(age_micros));
     }
 

@@ -8,7 +8,15 @@ use std::borrow::Cow;
 const MARK: &str = "[redacted]";
 
 /// Names whose value, after `=` or `:`, is never written.
-const NAMES: &[&str] = &["secret", "password", "passphrase", "code", "token", "authorization", "cookie"];
+const NAMES: &[&str] = &[
+    "secret",
+    "password",
+    "passphrase",
+    "code",
+    "token",
+    "authorization",
+    "cookie",
+];
 
 /// The text without credentials. Borrowed when there was nothing to hide.
 pub fn redacted(text: &str) -> Cow<'_, str> {
@@ -36,7 +44,10 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
 
 fn looks_suspicious(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    lower.contains("key_") || lower.contains("ses_") || lower.contains("bearer") || lower.contains('@')
+    lower.contains("key_")
+        || lower.contains("ses_")
+        || lower.contains("bearer")
+        || lower.contains('@')
         || NAMES.iter().any(|n| lower.contains(n))
 }
 
@@ -50,7 +61,12 @@ fn redacted_word(word: &str) -> Cow<'_, str> {
         return Cow::Owned(format!("{scheme}://{MARK}@{host}"));
     }
     if let Some(at) = word.find(['=', ':']) {
-        let name = word[..at].rsplit(['?', '{', '(']).next().unwrap_or("").trim_matches('"').to_ascii_lowercase();
+        let name = word[..at]
+            .rsplit(['?', '{', '('])
+            .next()
+            .unwrap_or("")
+            .trim_matches('"')
+            .to_ascii_lowercase();
         if NAMES.contains(&name.as_str()) && at + 1 < word.len() {
             return Cow::Owned(format!("{}{MARK}", &word[..=at]));
         }
@@ -62,7 +78,8 @@ fn redacted_word(word: &str) -> Cow<'_, str> {
 fn credential_prefix(word: &str) -> Option<&str> {
     let start = word.find("key_").or_else(|| word.find("ses_"))?;
     let end = start + 4 + 26;
-    (word.len() > end + 1 && word.is_char_boundary(end) && word.as_bytes().get(end) == Some(&b'_')).then(|| &word[..end])
+    (word.len() > end + 1 && word.is_char_boundary(end) && word.as_bytes().get(end) == Some(&b'_'))
+        .then(|| &word[..end])
 }
 
 #[cfg(test)]
@@ -89,7 +106,11 @@ mod tests {
 
     #[test]
     fn ordinary_text_should_stay() {
-        for text in ["transfer trf_1 completed", "key_0123456789abcdefghjkmnpqrs issued", "block 0xabc"] {
+        for text in [
+            "transfer trf_1 completed",
+            "key_0123456789abcdefghjkmnpqrs issued",
+            "block 0xabc",
+        ] {
             assert_eq!(redacted(text), text);
         }
     }

@@ -19,7 +19,13 @@ impl ChainLane {
     /// Whose turn it is at this head.
     fn turn_of(&mut self) -> BTreeSet<AccountId> {
         let mut turn: BTreeSet<AccountId> = self.open.values().map(|o| o.job.scope.account).collect();
-        turn.extend(self.finalized.iter().rev().take(64).map(|(_, job)| job.scope.account));
+        turn.extend(
+            self.finalized
+                .iter()
+                .rev()
+                .take(64)
+                .map(|(_, job)| job.scope.account),
+        );
         for _ in 0..self.options.balances_per_head.min(self.rotation.len()) {
             if let Some(account) = self.rotation.pop_front() {
                 self.rotation.push_back(account);
@@ -31,10 +37,15 @@ impl ChainLane {
 
     pub(super) async fn read_balances(&mut self, at: &BlockRef) {
         let turn = self.turn_of();
-        let accounts: Vec<WatchedAccount> = turn.iter().filter_map(|id| self.accounts.get(id).cloned()).collect();
+        let accounts: Vec<WatchedAccount> = turn
+            .iter()
+            .filter_map(|id| self.accounts.get(id).cloned())
+            .collect();
         let (services, chain) = (&self.services, &self.chain);
         futures::stream::iter(accounts)
-            .for_each_concurrent(self.options.concurrency, |account| read(services, chain, account, at))
+            .for_each_concurrent(self.options.concurrency, |account| {
+                read(services, chain, account, at)
+            })
             .await;
     }
 }
@@ -53,7 +64,11 @@ async fn read(services: &Services, chain: &Chain, account: WatchedAccount, at: &
             organization: account.organization,
             vault: account.vault,
             expected: None,
-            command: AccountCommand::ObserveBalance(BalanceObserved { asset: asset.id.clone(), block: at.clone(), minor }),
+            command: AccountCommand::ObserveBalance(BalanceObserved {
+                asset: asset.id.clone(),
+                block: at.clone(),
+                minor,
+            }),
         };
         let context = services.context("observe_balances", None, None);
         if let Err(error) = services.commands.execute(context, Arc::new(observe)).await {

@@ -37,7 +37,10 @@ pub enum LaneMessage {
 impl LaneHandle {
     /// Hands work over; waits while the lane's inbox is full.
     pub async fn send(&self, message: LaneMessage) -> Result<(), ReactError> {
-        self.inbox.send(message).await.map_err(|_| ReactError::Service("the chain's lane has stopped".to_owned()))
+        self.inbox
+            .send(message)
+            .await
+            .map_err(|_| ReactError::Service("the chain's lane has stopped".to_owned()))
     }
 }
 
@@ -49,12 +52,24 @@ pub async fn job_of(
     trace: Option<String>,
 ) -> Result<Option<Job>, ReactError> {
     let state = services.load::<Execution>(execution).await?;
-    let Some(queued) = state.queued else { return Ok(None) };
+    let Some(queued) = state.queued else {
+        return Ok(None);
+    };
     let account = services.load::<Account>(queued.account).await?;
-    let vault =
-        account.vault.ok_or_else(|| ReactError::Service(format!("account {} has no vault", queued.account)))?;
-    let scope = ExecutionScope { execution, account: queued.account, organization, vault };
-    Ok(Some(Job { scope, transfers: queued.transfers, trace }))
+    let vault = account
+        .vault
+        .ok_or_else(|| ReactError::Service(format!("account {} has no vault", queued.account)))?;
+    let scope = ExecutionScope {
+        execution,
+        account: queued.account,
+        organization,
+        vault,
+    };
+    Ok(Some(Job {
+        scope,
+        transfers: queued.transfers,
+        trace,
+    }))
 }
 
 /// The reaction that feeds a lane. It is done when the lane has the work in memory: what is not over at the next start
@@ -85,7 +100,14 @@ impl React for FeedLane {
         match event {
             Event::Execution(ExecutionEvent::Queued(_)) => {
                 let execution = ExecutionId::try_from(envelope.stream).map_err(bad)?;
-                match job_of(&self.services, execution, envelope.organization, envelope.trace.clone()).await? {
+                match job_of(
+                    &self.services,
+                    execution,
+                    envelope.organization,
+                    envelope.trace.clone(),
+                )
+                .await?
+                {
                     Some(job) => self.lane.send(LaneMessage::Execution(job)).await,
                     None => Ok(()),
                 }
@@ -118,11 +140,19 @@ impl React for WatchAccounts {
     }
     async fn react(&self, stored: &StoredEvent, event: &Event) -> Result<(), ReactError> {
         let envelope = &stored.envelope;
-        let (Event::Account(AccountEvent::Opened(opened)), Some(vault)) = (event, envelope.owner.vault()) else {
+        let (Event::Account(AccountEvent::Opened(opened)), Some(vault)) = (event, envelope.owner.vault())
+        else {
             return Ok(());
         };
         let account = AccountId::try_from(envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
         let (address, organization) = (opened.address.clone(), envelope.organization);
-        self.lane.send(LaneMessage::Account(WatchedAccount { account, address, organization, vault })).await
+        self.lane
+            .send(LaneMessage::Account(WatchedAccount {
+                account,
+                address,
+                organization,
+                vault,
+            }))
+            .await
     }
 }

@@ -2,9 +2,7 @@
 
 use vaultstream_chain_evm::HeadRing;
 use vaultstream_chain_evm::verdict::{Attempt, Facts, Inclusion, SlotsRead, Verdict, verdict};
-use vaultstream_domain::execution::{
-    AbandonExecution, ExecutionCommand, ExecutionState, FinalizeExecution,
-};
+use vaultstream_domain::execution::{AbandonExecution, ExecutionCommand, ExecutionState, FinalizeExecution};
 use vaultstream_event_schemas::chain::{BlockRef, ChainHead, Plan, TransactionView};
 use vaultstream_event_schemas::execution::v1::{self, ProofOfDeath};
 use vaultstream_event_schemas::{ErrorCode, ExecutionStatus};
@@ -24,7 +22,12 @@ pub enum Followed {
 
 impl SettleExecution {
     /// Looks at one execution under a head of the followed chain and records what is new.
-    pub async fn follow(&self, job: &Job, head: &ChainHead, ring: &HeadRing) -> Result<Followed, SettleError> {
+    pub async fn follow(
+        &self,
+        job: &Job,
+        head: &ChainHead,
+        ring: &HeadRing,
+    ) -> Result<Followed, SettleError> {
         let state = self.state(job).await?;
         match next_step(&state) {
             Step::Done => return Ok(Followed::Done),
@@ -36,14 +39,23 @@ impl SettleExecution {
             && !matches!(&found, Verdict::Included(i) | Verdict::Final(i) if i.block == known.block)
             && found != Verdict::Unclear
         {
-            let detached = v1::Detached { block: known.block.clone(), txid: known.txid.clone() };
-            self.record(job, ExecutionCommand::RecordDetached(detached)).await?;
+            let detached = v1::Detached {
+                block: known.block.clone(),
+                txid: known.txid.clone(),
+            };
+            self.record(job, ExecutionCommand::RecordDetached(detached))
+                .await?;
             self.services.boundary.passed("detached");
         }
         self.conclude(job, &state, found).await
     }
 
-    async fn conclude(&self, job: &Job, state: &ExecutionState, found: Verdict) -> Result<Followed, SettleError> {
+    async fn conclude(
+        &self,
+        job: &Job,
+        state: &ExecutionState,
+        found: Verdict,
+    ) -> Result<Followed, SettleError> {
         match found {
             Verdict::Unclear | Verdict::Contested(_) => Ok(Followed::Open),
             Verdict::Unseen => {
@@ -53,13 +65,18 @@ impl SettleExecution {
             Verdict::Pooled(txid) => {
                 if state.status != Some(ExecutionStatus::Seen) {
                     let node = self.chain.settings.slug.to_string();
-                    self.record(job, ExecutionCommand::RecordSeen(v1::Seen { node, txid })).await?;
+                    self.record(job, ExecutionCommand::RecordSeen(v1::Seen { node, txid }))
+                        .await?;
                     self.services.boundary.passed("seen");
                 }
                 Ok(Followed::Open)
             }
             Verdict::Included(inclusion) => {
-                if state.inclusion.as_ref().is_none_or(|known| known.block != inclusion.block) {
+                if state
+                    .inclusion
+                    .as_ref()
+                    .is_none_or(|known| known.block != inclusion.block)
+                {
                     self.include(job, inclusion).await?;
                 }
                 Ok(Followed::Open)
@@ -73,19 +90,39 @@ impl SettleExecution {
     }
 
     async fn include(&self, job: &Job, i: Inclusion) -> Result<(), SettleError> {
-        let included = v1::Included { block: i.block, fee: i.fee, succeeded: i.succeeded, txid: i.txid };
-        self.record(job, ExecutionCommand::RecordIncluded(included)).await?;
+        let included = v1::Included {
+            block: i.block,
+            fee: i.fee,
+            succeeded: i.succeeded,
+            txid: i.txid,
+        };
+        self.record(job, ExecutionCommand::RecordIncluded(included))
+            .await?;
         self.services.boundary.passed("included");
         Ok(())
     }
 
-    async fn finalize(&self, job: &Job, state: &ExecutionState, i: Inclusion) -> Result<Followed, SettleError> {
+    async fn finalize(
+        &self,
+        job: &Job,
+        state: &ExecutionState,
+        i: Inclusion,
+    ) -> Result<Followed, SettleError> {
         if state.inclusion.is_none() {
             self.include(job, i.clone()).await?;
         }
         let block = i.block.clone();
-        let finalized = v1::Finalized { block: i.block, fee: i.fee, succeeded: i.succeeded, txid: i.txid };
-        let finalize = FinalizeExecution { scope: job.scope, transfers: job.transfers.clone(), finalized };
+        let finalized = v1::Finalized {
+            block: i.block,
+            fee: i.fee,
+            succeeded: i.succeeded,
+            txid: i.txid,
+        };
+        let finalize = FinalizeExecution {
+            scope: job.scope,
+            transfers: job.transfers.clone(),
+            finalized,
+        };
         self.execute(job, finalize).await?;
         self.services.boundary.passed("finalized");
         Ok(Followed::Final(block))
@@ -95,13 +132,30 @@ impl SettleExecution {
     async fn supersede(&self, job: &Job, proof: ProofOfDeath) -> Result<(), SettleError> {
         let detail = "another transaction used the account's nonce in a final block".to_owned();
         tracing::error!(execution = %job.scope.execution, "the account's slot was used by a transaction that is not ours");
-        let dead = v1::Dead { code: ErrorCode::SlotTaken.to_string(), detail, proof };
-        self.execute(job, AbandonExecution { scope: job.scope, transfers: job.transfers.clone(), dead }).await
+        let dead = v1::Dead {
+            code: ErrorCode::SlotTaken.to_string(),
+            detail,
+            proof,
+        };
+        self.execute(
+            job,
+            AbandonExecution {
+                scope: job.scope,
+                transfers: job.transfers.clone(),
+                dead,
+            },
+        )
+        .await
     }
 
     /// Reads what a verdict rests on. Slots are read only when no attempt is found, and then before the attempts are
     /// read once more: an attempt seen before its slot was seen consumed might have been included in between.
-    async fn facts(&self, state: &ExecutionState, head: &ChainHead, ring: &HeadRing) -> Result<Facts, SettleError> {
+    async fn facts(
+        &self,
+        state: &ExecutionState,
+        head: &ChainHead,
+        ring: &HeadRing,
+    ) -> Result<Facts, SettleError> {
         let Some(Plan::Evm(plan)) = &state.plan else {
             return Err(SettleError::Rules("the execution has no plan".to_owned()));
         };
@@ -114,7 +168,11 @@ impl SettleExecution {
         };
         if facts.attempts.iter().all(|a| a.view == TransactionView::Absent) {
             facts.at_tip = Some(self.slots_at(&plan.from, &head.tip.at).await?);
-            if facts.at_tip.as_ref().is_some_and(|read| read.consumed > plan.nonce) {
+            if facts
+                .at_tip
+                .as_ref()
+                .is_some_and(|read| read.consumed > plan.nonce)
+            {
                 facts.at_finalized = Some(self.slots_at(&plan.from, &head.finalized).await?);
             }
             facts.attempts = self.attempts(state, ring).await?;
@@ -124,7 +182,10 @@ impl SettleExecution {
 
     async fn slots_at(&self, address: &str, at: &BlockRef) -> Result<SlotsRead, SettleError> {
         let consumed = self.chain.node.slots_consumed(address, at).await?;
-        Ok(SlotsRead { at: at.clone(), consumed })
+        Ok(SlotsRead {
+            at: at.clone(),
+            consumed,
+        })
     }
 
     async fn attempts(&self, state: &ExecutionState, ring: &HeadRing) -> Result<Vec<Attempt>, SettleError> {

@@ -12,8 +12,8 @@ use vaultstream_event_schemas::chain::{EvmPlan, Intent, Plan};
 use vaultstream_event_schemas::execution::v1::{self, BroadcastOutcome, ProofOfDeath};
 use vaultstream_event_schemas::{Amount, AssetId, ErrorCode};
 
-use crate::services::CommandError;
 use super::{Job, SettleError, SettleExecution, is_race};
+use crate::services::CommandError;
 
 /// How often a bind is drawn up again when another one took the slot value first.
 const BIND_TRIES: usize = 8;
@@ -23,7 +23,11 @@ fn rules(error: impl std::fmt::Display) -> SettleError {
 }
 
 fn intent_of(state: &ExecutionState) -> Result<&Intent, SettleError> {
-    state.queued.as_ref().map(|q| &q.intent).ok_or_else(|| rules("the execution was never queued"))
+    state
+        .queued
+        .as_ref()
+        .map(|q| &q.intent)
+        .ok_or_else(|| rules("the execution was never queued"))
 }
 
 fn evm_plan(state: &ExecutionState) -> Result<&EvmPlan, SettleError> {
@@ -35,11 +39,20 @@ fn evm_plan(state: &ExecutionState) -> Result<&EvmPlan, SettleError> {
 
 impl SettleExecution {
     fn chain_id(&self) -> Result<u64, SettleError> {
-        self.chain.settings.id.reference().parse().map_err(|_| rules("the chain's reference is no number"))
+        self.chain
+            .settings
+            .id
+            .reference()
+            .parse()
+            .map_err(|_| rules("the chain's reference is no number"))
     }
 
     fn fee_asset(&self) -> Result<AssetId, SettleError> {
-        self.chain.settings.native().map(|a| a.id.clone()).ok_or_else(|| rules("the chain has no native asset"))
+        self.chain
+            .settings
+            .native()
+            .map(|a| a.id.clone())
+            .ok_or_else(|| rules("the chain has no native asset"))
     }
 
     async fn fee_cap(&self, job: &Job) -> Result<Option<Amount>, SettleError> {
@@ -67,8 +80,16 @@ impl SettleExecution {
             Ok(plan) => {
                 let fee_asset = self.fee_asset()?;
                 let plan = Plan::Evm(plan);
-                self.execute(job, ReserveFunds { scope: job.scope, transfers: job.transfers.clone(), plan, fee_asset })
-                    .await?;
+                self.execute(
+                    job,
+                    ReserveFunds {
+                        scope: job.scope,
+                        transfers: job.transfers.clone(),
+                        plan,
+                        fee_asset,
+                    },
+                )
+                .await?;
                 self.services.boundary.passed("reserved");
                 Ok(())
             }
@@ -89,22 +110,50 @@ impl SettleExecution {
     }
 
     /// Ends an execution for which nothing was signed.
-    pub(super) async fn abandon(&self, job: &Job, code: ErrorCode, detail: String) -> Result<(), SettleError> {
-        let dead = v1::Dead { code: code.to_string(), detail, proof: ProofOfDeath::NeverSigned };
-        self.execute(job, AbandonExecution { scope: job.scope, transfers: job.transfers.clone(), dead }).await
+    pub(super) async fn abandon(
+        &self,
+        job: &Job,
+        code: ErrorCode,
+        detail: String,
+    ) -> Result<(), SettleError> {
+        let dead = v1::Dead {
+            code: code.to_string(),
+            detail,
+            proof: ProofOfDeath::NeverSigned,
+        };
+        self.execute(
+            job,
+            AbandonExecution {
+                scope: job.scope,
+                transfers: job.transfers.clone(),
+                dead,
+            },
+        )
+        .await
     }
 
     /// Fixes the next slot value and the digest. The floor is what the chain has consumed at its tip.
     pub(super) async fn bind(&self, job: &Job, state: &ExecutionState) -> Result<(), SettleError> {
         let planned = evm_plan(state)?;
         let head = self.chain.node.head().await?;
-        let floor = self.chain.node.slots_consumed(&planned.from, &head.tip.at).await?;
+        let floor = self
+            .chain
+            .node
+            .slots_consumed(&planned.from, &head.tip.at)
+            .await?;
         for _ in 0..BIND_TRIES {
             let slots = self.services.load::<Slots>(job.scope.account.slots()).await?;
-            let plan = EvmPlan { nonce: slots.next_slot(floor), ..planned.clone() };
+            let plan = EvmPlan {
+                nonce: slots.next_slot(floor),
+                ..planned.clone()
+            };
             let digest = evm::digest(&plan).map_err(rules)?;
-            let bind =
-                BindSlot { scope: job.scope, plan: Plan::Evm(plan), digest: format!("{digest:#x}"), floor };
+            let bind = BindSlot {
+                scope: job.scope,
+                plan: Plan::Evm(plan),
+                digest: format!("{digest:#x}"),
+                floor,
+            };
             match self.execute(job, bind).await {
                 Err(e) if is_race(&e) => {}
                 Ok(()) => {
@@ -121,15 +170,25 @@ impl SettleExecution {
     /// before anything leaves the process.
     pub(super) async fn sign(&self, job: &Job, state: &ExecutionState) -> Result<(), SettleError> {
         let (plan, intent) = (evm_plan(state)?, intent_of(state)?);
-        let request =
-            SignRequest { account: job.scope.account, intent: intent.clone(), plan: Plan::Evm(plan.clone()) };
+        let request = SignRequest {
+            account: job.scope.account,
+            intent: intent.clone(),
+            plan: Plan::Evm(plan.clone()),
+        };
         let signature = self.services.signing.sign(request).await?;
         self.services.boundary.passed("signature-made");
         if state.digest.as_ref() != Some(&signature.digest) {
             return Err(rules("the signer derived another digest than the bound one"));
         }
         let transaction = evm::assemble(plan, &signature.bytes).map_err(rules)?;
-        self.record(job, ExecutionCommand::AttachSigned(v1::Signed { attempt: 1, transaction })).await?;
+        self.record(
+            job,
+            ExecutionCommand::AttachSigned(v1::Signed {
+                attempt: 1,
+                transaction,
+            }),
+        )
+        .await?;
         self.services.boundary.passed("signed");
         Ok(())
     }
@@ -139,15 +198,21 @@ impl SettleExecution {
         let attempt = state.attempts.last().ok_or_else(|| rules("nothing was signed"))?;
         let answer = self.chain.node.broadcast(&attempt.transaction).await;
         self.services.boundary.passed("sent");
-        if !matches!(answer.outcome, BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown) {
+        if !matches!(
+            answer.outcome,
+            BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown
+        ) {
             tracing::warn!(execution = %job.scope.execution, outcome = ?answer.outcome, detail = %answer.detail, "broadcast without a clear yes; the same bytes are sent again");
         }
-        self.record(job, ExecutionCommand::RecordBroadcast(v1::BroadcastTried {
-            attempt: attempt.number,
-            detail: answer.detail,
-            node: answer.node,
-            outcome: answer.outcome,
-        }))
+        self.record(
+            job,
+            ExecutionCommand::RecordBroadcast(v1::BroadcastTried {
+                attempt: attempt.number,
+                detail: answer.detail,
+                node: answer.node,
+                outcome: answer.outcome,
+            }),
+        )
         .await?;
         self.services.boundary.passed("broadcast");
         Ok(())
