@@ -95,7 +95,7 @@ impl Chain {
         let credits = self.next_credits()?;
         let mut draft = self.draft(now, self.pool_feed(), credits);
         let mut changes = std::mem::take(&mut draft.changes);
-        // code is never undone: in memory only, it would be missing after a restart
+        // code is never undone, and a look leaves nothing behind
         changes.code.clear();
         let undo = self.state.apply(&changes);
         let block = draft.with_state_root(self.state.root());

@@ -194,6 +194,24 @@ fn code_of_a_contract_should_survive_a_look_at_the_pending_block() {
     assert_eq!(code.to_vec(), token::runtime());
 }
 
+#[test]
+fn touched_but_empty_account_should_not_exist() {
+    // EIP-161: a payment of nothing to nobody leaves no account behind
+    let dir = TempDir::new().expect("a temporary directory");
+    let mut chain = open(&dir);
+    let before = chain.state.accounts_len();
+    chain
+        .submit(&Key::new(1).sign(&Plan::pay(0, [0xee; 20], 0)))
+        .expect("accepted");
+    chain.mine(1).expect("mined");
+    assert!(chain.state.account(&Address::from([0xee; 20])).is_none());
+    assert_eq!(
+        chain.state.accounts_len(),
+        before + 1,
+        "only the producer of the block is new"
+    );
+}
+
 /// Not a timed assertion: prints what the start of an old chain costs.
 #[test]
 fn old_chain_should_open_without_replay() {

@@ -75,6 +75,19 @@ fn drop_unexecutable_should_remove_the_used_and_the_unpayable() {
     assert_eq!(pool.status(|_| 1), (1, 1), "nonce 3 now waits behind the gap");
 }
 
+#[test]
+fn equal_tips_should_be_served_in_order_of_arrival() {
+    let mut pool = Pool::default();
+    for sender in [3, 1, 2] {
+        pool.admit(tx(sender, 0, 7), &account(0, RICH)).expect("admitted");
+    }
+    let mut feed = pool.feed(0, |_| 0);
+    let senders: Vec<u8> = std::iter::from_fn(|| feed.next())
+        .map(|tx| tx.sender[0])
+        .collect();
+    assert_eq!(senders, [3, 1, 2]);
+}
+
 proptest! {
     /// Random admissions and removals: the pool equals a map by sender and nonce, and hands out exactly the gap-free
     /// runs, in nonce order per sender.

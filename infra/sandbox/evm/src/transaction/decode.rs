@@ -245,6 +245,7 @@ fn recover(hash: B256, parts: &SignatureParts) -> Result<Address, DecodeError> {
     let field = |value: U256| FieldBytes::from(value.to_be_bytes::<32>());
     let signature =
         Signature::from_scalars(field(parts.r), field(parts.s)).map_err(|_| DecodeError::Signature)?;
+    // the recovery below happens to refuse these too; the rule is the protocol's, so it is written here
     if signature.normalize_s().is_some() {
         return Err(DecodeError::Signature);
     }
