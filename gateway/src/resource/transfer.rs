@@ -141,7 +141,7 @@ impl Story {
             TransferEvent::Denied(e) => self.fail(None, &e.reason),
             TransferEvent::Cancelled(e) => self.fail(None, &e.reason),
             TransferEvent::Expired(e) => {
-                self.fail(None, &format!("nobody approved it before {}", e.deadline))
+                self.fail(None, &format!("nobody approved it before {}", e.deadline));
             }
             TransferEvent::Failed(e) => self.fail(ErrorCode::parse(&e.code), &e.detail),
             TransferEvent::Reversed(e) => {
