@@ -265,7 +265,7 @@ journey("menu sheet opens and closes", "phone", async (view) => {
   await signIn(view);
   await page.getByRole("button", { name: "Open the menu" }).click();
   await accessible(view, "menu");
-  await page.getByRole("link", { name: "Vaults" }).click();
+  await page.getByRole("link", { name: "Vaults", exact: true }).click();
   await page.waitForURL(/\/vaults$/);
   await page.getByRole("button", { name: "Open the menu" }).waitFor();
 });

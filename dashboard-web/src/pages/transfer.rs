@@ -18,6 +18,9 @@ use vaultstream_event_schemas::status::TransferStatus as S;
 /// Entries that are read at most; a transfer has a dozen, one that is sent again and again has more.
 pub const EVENTS: i64 = 70;
 
+/// How long an unfinished transfer may stay unread.
+const SILENCE_MS: u64 = 10_000;
+
 /// A transfer as this page reads it.
 pub type Seen = op::TransferTransfer;
 
@@ -74,8 +77,44 @@ fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
         &variables,
         take,
     );
+    follow_events(app, panel);
     announce(app, panel);
     panel
+}
+
+/// The event stream leaves nothing out, so it is what an unfinished transfer relies on: whatever happens to its vault's
+/// transfers and executions has it read again, and so does time, should both streams stay silent.
+fn follow_events(app: App, panel: Panel<Option<Seen>>) {
+    let open = move || {
+        panel
+            .data
+            .with_untracked(|d| d.as_ref().and_then(Option::as_ref).is_some_and(|t| !t.terminal))
+    };
+    Effect::new(move |_| {
+        let mine = app.event.with(|event| {
+            let event = event
+                .as_ref()
+                .filter(|e| e.type_.starts_with("transfer.") || e.type_.starts_with("execution."));
+            let vault = event.and_then(|e| e.vault_id.clone());
+            vault.is_some_and(|id| {
+                panel.data.with_untracked(|d| {
+                    d.as_ref()
+                        .and_then(Option::as_ref)
+                        .is_some_and(|t| t.vault_id == id)
+                })
+            })
+        });
+        if mine && open() {
+            panel.reload();
+        }
+    });
+    Effect::new(move |_| {
+        let now = app.now.get();
+        let read = panel.state.at.get_untracked();
+        if read.is_some_and(|at| at.age_ms(now) > SILENCE_MS) && open() {
+            panel.reload();
+        }
+    });
 }
 
 /// Says a new state aloud, once.

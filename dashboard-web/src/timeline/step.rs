@@ -78,6 +78,7 @@ fn of_execution(kind: &str, entry: &Entry, transfer: &TransferTransfer) -> (Stri
     let height = [("height", height.as_str())];
     let failed = entry.succeeded == Some(false);
     match kind {
+        "queued" => (say(Word::LineQueued).into(), Tone::Move),
         "planned" => (say(Word::LinePlanned).into(), Tone::Move),
         "bound" => match execution.and_then(|e| e.slot) {
             Some(slot) => (fill(Word::LineBound, &[("slot", &slot.to_string())]), Tone::Move),

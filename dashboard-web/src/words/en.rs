@@ -292,6 +292,7 @@ sentences! {
     LineCancelled = "Cancelled by {actor}";
     LineExpired = "Lapsed without approval";
     LineStarted = "Handed to execution";
+    LineQueued = "Queued for the paying account";
     LinePlanned = "Funds reserved, transaction drawn up";
     LineBound = "Bound to slot {slot}";
     LineBoundPlain = "Bound to a slot";
