@@ -5,7 +5,7 @@
 
 use super::backoff;
 use super::protocol::{self, FORBIDDEN, Incoming, UNAUTHORIZED};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Without any message for this long, the connection counts as dead: the server reports freshness every second.
 pub const SILENCE_MS: i64 = 12_000;
@@ -82,6 +82,7 @@ pub struct Core {
     subscriptions: BTreeMap<u32, Subscription>,
     next_id: u32,
     cursor: Option<String>,
+    ended: BTreeSet<u32>,
     heard_at: i64,
     pinged_at: i64,
 }
@@ -96,6 +97,7 @@ impl Core {
             subscriptions: BTreeMap::new(),
             next_id: 1,
             cursor,
+            ended: BTreeSet::new(),
             heard_at: 0,
             pinged_at: 0,
         }
@@ -178,11 +180,16 @@ impl Core {
             effects.extend(self.wait(random));
             return effects;
         }
-        if self.link == Link::Joined && now - self.pinged_at >= PING_EVERY_MS {
-            self.pinged_at = now;
-            return vec![Effect::Send(protocol::ping())];
+        if self.link != Link::Joined {
+            return Vec::new();
         }
-        Vec::new()
+        let again = std::mem::take(&mut self.ended);
+        let mut effects: Vec<Effect> = again.into_iter().filter_map(|id| self.begin(id)).collect();
+        if now - self.pinged_at >= PING_EVERY_MS {
+            self.pinged_at = now;
+            effects.push(Effect::Send(protocol::ping()));
+        }
+        effects
     }
 
     fn message(&mut self, message: Incoming) -> Vec<Effect> {
@@ -190,6 +197,7 @@ impl Core {
             Incoming::Ack => {
                 self.link = Link::Joined;
                 self.attempt = 0;
+                self.ended.clear();
                 let ids: Vec<u32> = self.subscriptions.keys().copied().collect();
                 let mut effects: Vec<Effect> = ids.into_iter().filter_map(|id| self.begin(id)).collect();
                 if self.joined_before {
@@ -217,13 +225,17 @@ impl Core {
     }
 
     /// A subscription ended on the server's side. The event stream is taken up again: after its cursor, or, when the
-    /// cursor is of no use any more, from now on with everything read again. Others come back with the next connection.
+    /// cursor is of no use any more, from now on with everything read again. Others are asked for again at the next tick.
     fn ended(&mut self, id: u32, code: &str, after: Option<String>) -> Vec<Effect> {
         match code {
             "unauthenticated" => return vec![Effect::SignedOut],
             "overloaded" if after.is_some() => self.cursor = after,
             "cursor-invalid" | "token-invalid" if self.cursor.is_some() => self.cursor = None,
-            _ => return Vec::new(),
+            _ => {
+                // What a view does not know yet it may know at the next tick; nothing is asked for faster than that.
+                self.ended.insert(id);
+                return Vec::new();
+            }
         }
         let resumable = self.subscriptions.get(&id).is_some_and(|s| s.resumable);
         if !resumable {

@@ -58,18 +58,16 @@ fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
             }
         })
     });
+    // Not by its id: a transfer that was just requested may not be in the view yet, and asking for it would be refused.
     let variables = transfer_updates::Variables {
         vault_id: None,
-        transfer_id: Some(id.get_value()),
+        transfer_id: None,
     };
-    let first = StoredValue::new(true);
     let take = move |data: transfer_updates::ResponseData| {
-        // The first item is the present state, which the panel reads anyway.
-        if !first.get_value() {
+        if id.with_value(|id| data.transfer_updates.transfer.id == *id) {
             app.token.set(Some(data.transfer_updates.token));
             panel.reload();
         }
-        first.set_value(false);
     };
     app.live.subscribe(
         transfer_updates::QUERY,

@@ -95,14 +95,9 @@ fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
     let variables = vault_updates::Variables {
         vault_id: Some(id.get_value()),
     };
-    let first = StoredValue::new(true);
     let take = move |data: vault_updates::ResponseData| {
-        // The first item is the present state, which the panel reads anyway.
-        if !first.get_value() {
-            app.token.set(Some(data.vault_updates.token));
-            panel.reload();
-        }
-        first.set_value(false);
+        app.token.set(Some(data.vault_updates.token));
+        panel.reload();
     };
     app.live.subscribe(
         vault_updates::QUERY,

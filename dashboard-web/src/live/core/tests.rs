@@ -158,7 +158,28 @@ fn useless_cursor_should_be_forgotten_once() {
     let effects = core.step(&Input::Message(error), 0, 0);
     assert!(sent(&effects)[0].contains(r#""variables":{}"#));
     assert!(effects.contains(&Effect::Reread));
-    assert!(core.step(&Input::Message(error), 0, 0).is_empty(), "no loop");
+    assert!(
+        core.step(&Input::Message(error), 0, 0).is_empty(),
+        "no loop without a pause"
+    );
+}
+
+#[test]
+fn refused_subscription_should_be_asked_for_again_at_the_next_tick() {
+    let mut core = Core::new(None);
+    let (id, _) = core.subscribe(subscription("Vault", false)).expect("room");
+    joined(&mut core, 0);
+    let error = r#"{"type":"error","id":"1","payload":[{"message":"m","extensions":{"code":"not-found"}}]}"#;
+    assert!(core.step(&Input::Message(error), 0, 0).is_empty(), "not at once");
+    let again = core.step(&Input::Tick, 1_000, 0);
+    assert!(sent(&again)[0].contains("\"Vault\""), "{again:?}");
+    assert!(core.step(&Input::Tick, 2_000, 0).is_empty(), "once an error");
+    core.step(&Input::Message(error), 2_000, 0);
+    core.unsubscribe(id);
+    assert!(
+        core.step(&Input::Tick, 3_000, 0).is_empty(),
+        "nobody wants it any more"
+    );
 }
 
 #[test]
