@@ -76,7 +76,7 @@ fn open_files(config: &Config) -> Result<Files> {
     std::fs::create_dir_all(dir)
         .with_context(|| format!("data directory {} cannot be made", dir.display()))?;
     let families = config.families();
-    let log = SqliteLog::open(&LogOptions::new(dir.join("log.db"), families.clone()))
+    let log = SqliteLog::open(&LogOptions::new(dir.join("log.db"), families))
         .context("the event log cannot be opened")?;
     let kept: Vec<Family> = vaultstream_domain::ports::EventLog::registry(&log)
         .entries()

@@ -22,6 +22,7 @@ async fn dies_at(boundary: &str) -> Result<()> {
     let ended = product
         .process
         .wait_for_end()
+        .await
         .with_context(|| format!("the boundary {boundary} was never passed"))?;
     ensure!(!ended.success(), "the process was to die at {boundary}");
 

@@ -15,12 +15,14 @@ async fn dashboard_should_carry_a_transfer_from_link_to_finality() -> Result<()>
         .start()?;
     product.vault("Operations").await?;
     let shots = tempfile::tempdir()?;
+    let key_file = shots.path().join("demo.key");
+    std::fs::write(&key_file, &product.key)?;
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
     let output = Command::new("node")
         .arg(scripts.join("run.mjs"))
         .env("BASE_URL", &product.base)
         .env("LINK", &product.link)
-        .env("KEY_FILE", product_key_file(&product)?)
+        .env("KEY_FILE", &key_file)
         .env("CHROMIUM", program("VAULTSTREAM_CHROMIUM")?)
         .env("MODULES", program("VAULTSTREAM_BROWSER_DIR")?)
         .env("OUT_DIR", shots.path())
@@ -33,10 +35,4 @@ async fn dashboard_should_carry_a_transfer_from_link_to_finality() -> Result<()>
     ensure!(output.status.success(), "{said}");
     println!("{said}");
     Ok(())
-}
-
-fn product_key_file(product: &crate::product::Product) -> Result<std::path::PathBuf> {
-    let file = std::env::temp_dir().join(format!("vaultstream-browser-{}.key", product.process.id()));
-    std::fs::write(&file, &product.key)?;
-    Ok(file)
 }

@@ -10,8 +10,8 @@ use crate::product::{Process, program, until};
 
 /// A chain outside the product.
 pub struct Chain {
-    /// Its process.
-    pub process: Process,
+    /// Ends with this.
+    _process: Process,
     /// Its JSON-RPC.
     pub rpc: String,
     /// The sandbox's control port.
@@ -40,7 +40,7 @@ impl Chain {
             .or_else(|| url("control_url"))
             .or_else(|| url("control"));
         Ok(Self {
-            process,
+            _process: process,
             rpc,
             control,
             http: reqwest::Client::new(),
@@ -62,7 +62,7 @@ impl Chain {
                 .map(|a| format!("http://{a}"))
         })?;
         Ok(Self {
-            process,
+            _process: process,
             rpc,
             control: None,
             http: reqwest::Client::new(),

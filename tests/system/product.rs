@@ -1,20 +1,22 @@
 //! The product as a user runs it: its binary, a data directory, its address, a key from a file.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 use vaultstream_client::http::{Client, ClientError, With};
 use vaultstream_client::{CreateVault, FaucetRequest, Problem, RequestTransfer, Transfer, Vault};
-use vaultstream_event_schemas::{Amount, TransferStatus};
+use vaultstream_event_schemas::TransferStatus;
 
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Lines of a program that may wait to be read.
+const MAX_LINES: usize = 4_096;
 /// The native asset of the chains in these tests.
 pub const ETH: &str = "eip155:31337/slip44:60";
 /// One ether in wei.
@@ -42,10 +44,11 @@ impl Process {
             .spawn()
             .with_context(|| format!("{command:?}"))?;
         let output = child.stdout.take().context("standard output is piped")?;
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(MAX_LINES);
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
+                // A chatty program goes on; only what nobody reads in time is dropped.
+                if let Err(TrySendError::Disconnected(_)) = sender.try_send(line) {
                     return;
                 }
             }
@@ -76,30 +79,25 @@ impl Process {
     }
 
     /// Waits until it ends by itself.
-    pub fn wait_for_end(&mut self) -> Result<std::process::ExitStatus> {
+    pub async fn wait_for_end(&mut self) -> Result<std::process::ExitStatus> {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
-            std::thread::sleep(Duration::from_millis(50));
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         bail!("the program did not end");
     }
 
     /// Asks it to end.
-    pub fn terminate(&mut self) -> Result<std::process::ExitStatus> {
+    pub async fn terminate(&mut self) -> Result<std::process::ExitStatus> {
         let sent = Command::new("kill")
             .arg("-TERM")
             .arg(self.child.id().to_string())
             .status()?;
         ensure!(sent.success(), "SIGTERM could not be sent");
-        self.wait_for_end()
-    }
-
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+        self.wait_for_end().await
     }
 }
 
@@ -311,9 +309,7 @@ impl Product {
         let transfer = self.over(id).await?;
         ensure!(
             transfer.status == TransferStatus::Completed,
-            "{} ended as {:?}",
-            id,
-            transfer
+            "{id} ended as {transfer:?}"
         );
         Ok(transfer)
     }
@@ -360,14 +356,4 @@ pub fn problem<T: std::fmt::Debug>(result: Result<T, ClientError>) -> Result<Pro
         Err(ClientError::Refused(problem)) => Ok(*problem),
         other => bail!("not refused: {other:?}"),
     }
-}
-
-/// Wei as an amount.
-pub fn wei(amount: u128) -> Amount {
-    Amount::from_u128(amount)
-}
-
-/// Whether a path exists.
-pub fn exists(path: &Path) -> bool {
-    path.exists()
 }

@@ -27,7 +27,7 @@ async fn product_should_stop_on_sigterm_and_come_back_with_its_data() -> Result<
     let setup = Setup::new()?;
     let mut product = setup.start()?;
     let before = product.vault("Operations").await?;
-    let status = product.process.terminate()?;
+    let status = product.process.terminate().await?;
     ensure!(status.success(), "SIGTERM ended it with {status}");
     let product = setup.start()?;
     let after = product.vault("Operations").await?;

@@ -138,18 +138,18 @@ impl ChainLane {
     }
 
     async fn recall_ring(&mut self) {
-        match self.services.progress.load(&self.note()).await {
+        let why = match self.services.progress.load(&self.note()).await {
             Ok(Some(bytes)) => match HeadRing::from_bytes(&bytes) {
-                Ok(ring) => self.ring = ring,
-                Err(error) => {
-                    tracing::warn!(chain = %self.chain.settings.slug, %error, "remembered head not readable; following anew")
+                Ok(ring) => {
+                    self.ring = ring;
+                    return;
                 }
+                Err(error) => error.to_string(),
             },
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(chain = %self.chain.settings.slug, %error, "remembered head not readable; following anew")
-            }
-        }
+            Ok(None) => return,
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(chain = %self.chain.settings.slug, %why, "remembered head not readable; following anew");
     }
 
     /// Runs until `stop`.
