@@ -128,7 +128,11 @@ impl RowCache {
 
     /// For an empty generation that only this cache fills.
     pub fn building() -> Self {
-        Self { complete: true, building: true, ..Self::new() }
+        Self {
+            complete: true,
+            building: true,
+            ..Self::new()
+        }
     }
 
     /// Says that the generation is filled and others may have written to it.
@@ -152,7 +156,12 @@ impl RowCache {
         self.tick += 1;
         if let Slot::Vacant(slot) = self.rows.entry(key) {
             let value = value.map_or(Value::Absent, Value::Bytes);
-            slot.insert(Cached { value, hlc: Hlc::default(), dirty: false, touched: self.tick });
+            slot.insert(Cached {
+                value,
+                hlc: Hlc::default(),
+                dirty: false,
+                touched: self.tick,
+            });
         }
     }
 
@@ -161,12 +170,18 @@ impl RowCache {
         self.tick += 1;
         let tick = self.tick;
         let Some(cached) = self.rows.get_mut(key) else {
-            return if self.complete { Ok(None) } else { Err(FoldError::NotLoaded(Box::new(key.clone()))) };
+            return if self.complete {
+                Ok(None)
+            } else {
+                Err(FoldError::NotLoaded(Box::new(key.clone())))
+            };
         };
         cached.touched = tick;
         if let Value::Bytes(bytes) = &cached.value {
-            let row: T = serde_json::from_slice(bytes)
-                .map_err(|source| FoldError::Damaged { table: key.table, source })?;
+            let row: T = serde_json::from_slice(bytes).map_err(|source| FoldError::Damaged {
+                table: key.table,
+                source,
+            })?;
             cached.value = Value::Typed(Box::new(row));
         }
         match &cached.value {
@@ -187,7 +202,12 @@ impl RowCache {
 
     fn set(&mut self, key: RowKey, value: Value, hlc: Hlc) {
         self.tick += 1;
-        let fresh = Cached { value, hlc, dirty: true, touched: self.tick };
+        let fresh = Cached {
+            value,
+            hlc,
+            dirty: true,
+            touched: self.tick,
+        };
         let was_dirty = self.rows.insert(key, fresh).is_some_and(|old| old.dirty);
         self.dirty += usize::from(!was_dirty);
     }
@@ -210,7 +230,11 @@ impl RowCache {
                 slot.insert(Pending { value, hlc, fresh });
             }
             Slot::Vacant(slot) => {
-                slot.insert(Pending { value, hlc, fresh: is_new });
+                slot.insert(Pending {
+                    value,
+                    hlc,
+                    fresh: is_new,
+                });
             }
         }
         Ok(())
@@ -223,10 +247,18 @@ impl RowCache {
                 slot.remove();
             }
             Slot::Occupied(mut slot) => {
-                slot.insert(Pending { value: Vec::new(), hlc, fresh: false });
+                slot.insert(Pending {
+                    value: Vec::new(),
+                    hlc,
+                    fresh: false,
+                });
             }
             Slot::Vacant(slot) => {
-                slot.insert(Pending { value: Vec::new(), hlc, fresh: false });
+                slot.insert(Pending {
+                    value: Vec::new(),
+                    hlc,
+                    fresh: false,
+                });
             }
         }
     }
@@ -257,15 +289,21 @@ impl RowCache {
 
     /// Totals that were touched and are not loaded.
     pub fn unloaded_totals(&self) -> Vec<RowKey> {
-        self.totals.iter().filter(|(_, total)| total.base.is_none()).map(|(key, _)| key.clone()).collect()
+        self.totals
+            .iter()
+            .filter(|(_, total)| total.base.is_none())
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     /// Takes a total as the store has it.
     pub fn load_total(&mut self, key: &RowKey, value: Option<&[u8]>) -> Result<(), FoldError> {
         if let Some(total) = self.totals.get_mut(key).filter(|total| total.base.is_none()) {
             if let Some(bytes) = value {
-                total.row = serde_json::from_slice(bytes)
-                    .map_err(|source| FoldError::Damaged { table: key.table, source })?;
+                total.row = serde_json::from_slice(bytes).map_err(|source| FoldError::Damaged {
+                    table: key.table,
+                    source,
+                })?;
             }
             total.base = Some(total.row.pos);
             total.settle();
@@ -279,7 +317,11 @@ impl RowCache {
         let mut drained = Drained::default();
         for (key, total) in self.totals.iter_mut().filter(|(_, total)| total.dirty) {
             let value = canonical::to_bytes(&total.row)?;
-            drained.before.push(RowWrite { key: key.clone(), value, hlc: total.hlc });
+            drained.before.push(RowWrite {
+                key: key.clone(),
+                value,
+                hlc: total.hlc,
+            });
             total.dirty = false;
         }
         for (key, cached) in self.rows.iter_mut().filter(|(_, cached)| cached.dirty) {
@@ -288,11 +330,19 @@ impl RowCache {
                 Value::Bytes(bytes) => bytes.clone(),
                 Value::Typed(row) => row.encode()?,
             };
-            drained.rows.push(RowWrite { key: key.clone(), value, hlc: cached.hlc });
+            drained.rows.push(RowWrite {
+                key: key.clone(),
+                value,
+                hlc: cached.hlc,
+            });
             cached.dirty = false;
         }
         let entries = self.entries.drain();
-        drained.before.extend(entries.map(|(key, e)| RowWrite { key, value: e.value, hlc: e.hlc }));
+        drained.before.extend(entries.map(|(key, e)| RowWrite {
+            key,
+            value: e.value,
+            hlc: e.hlc,
+        }));
         self.dirty = 0;
         drained.before.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         drained.rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
@@ -307,11 +357,13 @@ impl RowCache {
             let oldest_kept = (ages.len() - cap / 2).min(ages.len() - 1);
             let (_, cutoff, _) = ages.select_nth_unstable(oldest_kept);
             let cutoff = *cutoff;
-            self.rows.retain(|_, cached| cached.dirty || cached.touched >= cutoff);
+            self.rows
+                .retain(|_, cached| cached.dirty || cached.touched >= cutoff);
             self.complete = false;
         }
         if self.totals.len() > cap {
-            self.totals.retain(|_, total| total.dirty || !total.waiting.is_empty());
+            self.totals
+                .retain(|_, total| total.dirty || !total.waiting.is_empty());
             self.complete = false;
         }
     }

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use vaultstream_domain::ports::view_store::{KeyPart, MAX_SCAN, RowKey, Table, ViewRef, ViewStore, ViewStoreError};
+use vaultstream_domain::ports::view_store::{
+    KeyPart, MAX_SCAN, RowKey, Table, ViewRef, ViewStore, ViewStoreError,
+};
 use vaultstream_event_schemas::{Amount, OrganizationId};
 
 use crate::rows::{Metric, TotalsRow};
@@ -89,7 +91,9 @@ async fn dump_rows(
     let mut after: Option<RowKey> = None;
     loop {
         let page = store.dump(at, table, after.as_ref(), MAX_SCAN).await?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
+        let Some((last, _)) = page.last() else {
+            return Ok(());
+        };
         after = Some(last.clone());
         for (key, value) in &page {
             line(table.name, key, value, sink)?;
@@ -104,12 +108,21 @@ fn line(
     sink: &mut (dyn FnMut(&[u8]) + Send),
 ) -> Result<(), DumpError> {
     let damaged = |source| DumpError::Damaged { table, source };
-    let parts = key.partition.iter().chain(&key.clustering).map(|part| match part {
-        KeyPart::Text(text) => Part::Text(text),
-        KeyPart::Number(number) => Part::Number(*number),
-    });
+    let parts = key
+        .partition
+        .iter()
+        .chain(&key.clustering)
+        .map(|part| match part {
+            KeyPart::Text(text) => Part::Text(text),
+            KeyPart::Number(number) => Part::Number(*number),
+        });
     let value: &RawValue = serde_json::from_slice(value).map_err(damaged)?;
-    let mut bytes = serde_json::to_vec(&Line { key: parts.collect(), table, value }).map_err(damaged)?;
+    let mut bytes = serde_json::to_vec(&Line {
+        key: parts.collect(),
+        table,
+        value,
+    })
+    .map_err(damaged)?;
     bytes.push(b'\n');
     sink(&bytes);
     Ok(())
@@ -130,15 +143,27 @@ async fn dump_totals(
         after = Some(last.clone());
         for (_, value) in &page {
             let row: TotalsRow = serde_json::from_slice(value).map_err(damaged)?;
-            let sum = sums.entry((row.organization_id, row.metric, row.label)).or_default();
+            let sum = sums
+                .entry((row.organization_id, row.metric, row.label))
+                .or_default();
             *sum = sum.wrapping_add(row.count);
         }
     }
     for ((organization, metric, label), count) in sums.iter().filter(|(_, sum)| !sum.is_zero()) {
-        let total = TotalLine { count: *count, label, metric: *metric, organization: *organization };
+        let total = TotalLine {
+            count: *count,
+            label,
+            metric: *metric,
+            organization: *organization,
+        };
         let value = serde_json::value::to_raw_value(&total).map_err(damaged)?;
         let key = vec![Part::Text(metric.as_str()), Part::Text(label)];
-        let mut bytes = serde_json::to_vec(&Line { key, table, value: &value }).map_err(damaged)?;
+        let mut bytes = serde_json::to_vec(&Line {
+            key,
+            table,
+            value: &value,
+        })
+        .map_err(damaged)?;
         bytes.push(b'\n');
         sink(&bytes);
     }

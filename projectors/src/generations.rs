@@ -33,14 +33,24 @@ pub struct Generations {
 impl Generations {
     /// What the log says is switched to, by view and the family whose store holds it; others are at [`FIRST`].
     pub fn new(switched: &BTreeMap<(ViewName, Family), u32>) -> Self {
-        let current = switched.iter().map(|(at, generation)| (at.clone(), Arc::new(*generation))).collect();
-        Self { current: RwLock::new(current) }
+        let current = switched
+            .iter()
+            .map(|(at, generation)| (at.clone(), Arc::new(*generation)))
+            .collect();
+        Self {
+            current: RwLock::new(current),
+        }
     }
 
     /// Pins the generation that is read now.
     pub fn pin(&self, view: ViewName, family: &Family) -> Pin {
         let at = (view, family.clone());
-        if let Some(pinned) = self.current.read().unwrap_or_else(PoisonError::into_inner).get(&at) {
+        if let Some(pinned) = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&at)
+        {
             return Pin(Arc::clone(pinned));
         }
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +103,10 @@ mod tests {
         assert_eq!(generations.current(ViewName::Vaults, &core), FIRST);
         let first = generations.pin(ViewName::Vaults, &core);
         let leaving = generations.switch(ViewName::Vaults, &core, 2);
-        assert!(!leaving.is_unread(), "the first generation is pinned like any other");
+        assert!(
+            !leaving.is_unread(),
+            "the first generation is pinned like any other"
+        );
         drop(first);
         assert!(leaving.is_unread());
     }

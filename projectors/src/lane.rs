@@ -13,7 +13,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use vaultstream_domain::Event;
 use vaultstream_domain::ports::event_log::LogError;
-use vaultstream_domain::ports::view_store::{Flush, MAX_SCAN, RowKey, RowWrite, ViewRef, ViewStore, ViewStoreError};
+use vaultstream_domain::ports::view_store::{
+    Flush, MAX_SCAN, RowKey, RowWrite, ViewRef, ViewStore, ViewStoreError,
+};
 use vaultstream_domain::ports::{EventLog, Spawn};
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::token::Place;
@@ -102,9 +104,19 @@ impl Lane {
     pub async fn open(parts: LaneParts, incarnation: u32) -> Result<Self, LaneError> {
         let marks = parts.store.watermarks(&parts.at).await?;
         let flushed = marks.get(&parts.shard).copied();
-        let place = flushed.unwrap_or(Place { incarnation, position: 0 });
+        let place = flushed.unwrap_or(Place {
+            incarnation,
+            position: 0,
+        });
         let cache = RowCache::new();
-        let mut lane = Self { parts, cache, place, hlc: Hlc::default(), flushed, parked: HashMap::new() };
+        let mut lane = Self {
+            parts,
+            cache,
+            place,
+            hlc: Hlc::default(),
+            flushed,
+            parked: HashMap::new(),
+        };
         lane.hlc = lane.hlc_at(place.position).await?.unwrap_or_default();
         lane.load_parked().await?;
         lane.retry_parked().await?;
@@ -117,7 +129,10 @@ impl Lane {
         Self {
             parts,
             cache: RowCache::building(),
-            place: Place { incarnation, position: 0 },
+            place: Place {
+                incarnation,
+                position: 0,
+            },
             hlc: Hlc::default(),
             flushed: None,
             parked: HashMap::new(),
@@ -156,7 +171,10 @@ impl Lane {
             if self.parts.view.wants(stored.envelope.stream.kind) {
                 self.fold_or_park(decoded).await?;
             }
-            self.place = Place { incarnation: stored.envelope.incarnation, position: stored.position };
+            self.place = Place {
+                incarnation: stored.envelope.incarnation,
+                position: stored.position,
+            };
             self.hlc = stored.hlc;
         }
         Ok(())
@@ -166,8 +184,18 @@ impl Lane {
         let mut wanted: HashSet<RowKey> = HashSet::new();
         for decoded in batch {
             if let (Ok(events), true) = (&decoded.events, self.wants(&decoded.stored)) {
-                let seen = Seen { stored: &decoded.stored, events, origin: "" };
-                wanted.extend(self.parts.view.needs(&seen).into_iter().filter(|key| !self.cache.knows(key)));
+                let seen = Seen {
+                    stored: &decoded.stored,
+                    events,
+                    origin: "",
+                };
+                wanted.extend(
+                    self.parts
+                        .view
+                        .needs(&seen)
+                        .into_iter()
+                        .filter(|key| !self.cache.knows(key)),
+                );
             }
         }
         let wanted: Vec<RowKey> = wanted.into_iter().collect();
@@ -200,7 +228,11 @@ impl Lane {
             Ok(events) => events,
             Err(reason) => return Ok(Err(reason.clone())),
         };
-        let seen = Seen { stored: &decoded.stored, events, origin };
+        let seen = Seen {
+            stored: &decoded.stored,
+            events,
+            origin,
+        };
         loop {
             let view = &self.parts.view;
             let cache = &mut self.cache;
@@ -209,7 +241,12 @@ impl Lane {
             match folded {
                 Ok(Ok(())) => return Ok(Ok(())),
                 Ok(Err(FoldError::NotLoaded(key))) => {
-                    let value = self.parts.store.get(&self.parts.at, std::slice::from_ref(&*key)).await?.pop();
+                    let value = self
+                        .parts
+                        .store
+                        .get(&self.parts.at, std::slice::from_ref(&*key))
+                        .await?
+                        .pop();
                     self.cache.load(*key, value.flatten());
                 }
                 Ok(Err(error)) => return Ok(Err(said(&error))),
@@ -239,12 +276,19 @@ impl Lane {
                 Some(rows.by_ref().take(FLUSH_ROWS).collect::<Vec<_>>())
             })
         };
-        let mut flushes: Vec<Flush> =
-            chunks(drained.before).map(|totals| Flush { totals, ..Flush::default() }).collect();
+        let mut flushes: Vec<Flush> = chunks(drained.before)
+            .map(|totals| Flush {
+                totals,
+                ..Flush::default()
+            })
+            .collect();
         for rows in chunks(drained.rows) {
             match flushes.last_mut() {
                 Some(last) if last.rows.is_empty() => last.rows = rows,
-                _ => flushes.push(Flush { rows, ..Flush::default() }),
+                _ => flushes.push(Flush {
+                    rows,
+                    ..Flush::default()
+                }),
             }
         }
         if flushes.is_empty() {
@@ -258,11 +302,17 @@ impl Lane {
 
     fn written(&mut self, mark: Mark) {
         self.flushed = Some(mark.place);
-        self.parts.watermarks.advance(&self.parts.at, self.parts.shard, mark);
+        self.parts
+            .watermarks
+            .advance(&self.parts.at, self.parts.shard, mark);
     }
 
     fn mark(&self) -> Mark {
-        Mark { place: self.place, hlc: self.hlc, quarantined: self.parked.len() }
+        Mark {
+            place: self.place,
+            hlc: self.hlc,
+            quarantined: self.parked.len(),
+        }
     }
 
     /// Writes what waits, then the watermark, then tells readers.
@@ -293,12 +343,18 @@ impl Lane {
             let _ = done.send(written);
         };
         spawn.spawn("view-flush", Box::pin(write));
-        Ok(Writing { mark: self.mark(), result })
+        Ok(Writing {
+            mark: self.mark(),
+            result,
+        })
     }
 
     /// Waits for what was begun. Rows may be forgotten only now.
     pub async fn end_flush(&mut self, writing: Writing) -> Result<(), LaneError> {
-        let stopped = |_| ViewStoreError { doing: "write a flush", source: "its task has stopped".into() };
+        let stopped = |_| ViewStoreError {
+            doing: "write a flush",
+            source: "its task has stopped".into(),
+        };
         writing.result.await.map_err(stopped)??;
         self.written(writing.mark);
         self.cache.shrink(self.parts.cache_rows);

@@ -71,7 +71,13 @@ pub trait SwitchGenerations: Send + Sync {
     /// Starts the next generation of a view in a family; answers its number.
     async fn start(&self, family: &Family, view: ViewName, reason: &str) -> Result<u32, Source>;
     /// Says that a generation is read from now on.
-    async fn switch(&self, family: &Family, view: ViewName, generation: u32, digest: &str) -> Result<(), Source>;
+    async fn switch(
+        &self,
+        family: &Family,
+        view: ViewName,
+        generation: u32,
+        digest: &str,
+    ) -> Result<(), Source>;
     /// Says that the generation being built is given up.
     async fn abandon(&self, family: &Family, view: ViewName, reason: &str) -> Result<(), Source>;
 }
@@ -190,22 +196,47 @@ impl Projector {
     pub(crate) async fn version_of(&self, at: &ViewRef) -> Result<Option<u64>, ViewStoreError> {
         let key = key(&tables::ABOUT, [t("version")], []);
         let value = self.parts.store.get(at, &[key]).await?.pop().flatten();
-        let row = value.map(|bytes| serde_json::from_slice::<IndexRow>(&bytes)).transpose();
-        let damaged = |source| ViewStoreError { doing: "read a view's version", source: Box::new(source) };
+        let row = value
+            .map(|bytes| serde_json::from_slice::<IndexRow>(&bytes))
+            .transpose();
+        let damaged = |source| ViewStoreError {
+            doing: "read a view's version",
+            source: Box::new(source),
+        };
         Ok(row.map_err(damaged)?.map(|row| row.pos))
     }
 
     pub(crate) async fn write_version(&self, at: &ViewRef, view: &dyn View) -> Result<(), ViewStoreError> {
-        let unwritable = |source| ViewStoreError { doing: "write a view's version", source: Box::new(source) };
-        let value = serde_json::to_vec(&IndexRow { pos: view.version().into() }).map_err(unwritable)?;
-        let row = RowWrite { key: key(&tables::ABOUT, [t("version")], []), value, hlc: Hlc(1) };
-        self.parts.store.flush(at, Flush { rows: vec![row], ..Flush::default() }).await
+        let unwritable = |source| ViewStoreError {
+            doing: "write a view's version",
+            source: Box::new(source),
+        };
+        let value = serde_json::to_vec(&IndexRow {
+            pos: view.version().into(),
+        })
+        .map_err(unwritable)?;
+        let row = RowWrite {
+            key: key(&tables::ABOUT, [t("version")], []),
+            value,
+            hlc: Hlc(1),
+        };
+        self.parts
+            .store
+            .flush(
+                at,
+                Flush {
+                    rows: vec![row],
+                    ..Flush::default()
+                },
+            )
+            .await
     }
 
     /// Keeps all views until `shutdown`; returns when every worker has flushed and stopped.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), ProjectorError> {
         let heads = self.parts.log.heads().await?;
-        let (mut kept, mut stale): (HashMap<ShardNumber, Vec<LaneParts>>, Vec<_>) = (HashMap::new(), Vec::new());
+        let (mut kept, mut stale): (HashMap<ShardNumber, Vec<LaneParts>>, Vec<_>) =
+            (HashMap::new(), Vec::new());
         for name in ViewName::ALL {
             for family in name.families(&self.parts.registry) {
                 if !self.prepare_view(name, family.clone(), &heads).await? {
@@ -214,7 +245,9 @@ impl Projector {
                 }
                 let generation = self.parts.generations.current(name, &family);
                 for shard in self.parts.registry.shards_of(&family) {
-                    kept.entry(shard).or_default().push(self.lane(name, &family, generation, shard));
+                    kept.entry(shard)
+                        .or_default()
+                        .push(self.lane(name, &family, generation, shard));
                 }
             }
         }
@@ -242,7 +275,10 @@ impl Projector {
         }
         drop(alive);
         for (name, family) in stale {
-            if let Err(error) = self.rebuild(name, &family, "the fold has changed", &shutdown).await {
+            if let Err(error) = self
+                .rebuild(name, &family, "the fold has changed", &shutdown)
+                .await
+            {
                 report(name, &family, &error);
             }
         }
@@ -251,7 +287,13 @@ impl Projector {
         Ok(())
     }
 
-    pub(crate) fn lane(&self, name: ViewName, family: &Family, generation: u32, shard: ShardNumber) -> LaneParts {
+    pub(crate) fn lane(
+        &self,
+        name: ViewName,
+        family: &Family,
+        generation: u32,
+        shard: ShardNumber,
+    ) -> LaneParts {
         LaneParts {
             store: Arc::clone(&self.parts.store),
             log: Arc::clone(&self.parts.log),
@@ -265,7 +307,11 @@ impl Projector {
 
     /// Asks a shard's worker for something; `None` when none runs.
     pub(crate) async fn ask(&self, shard: ShardNumber, control: Control) -> Option<()> {
-        let is_running = !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&shard);
+        let is_running = !self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&shard);
         if !is_running {
             return None;
         }

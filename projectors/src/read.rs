@@ -5,6 +5,7 @@
 //! even empty, while `next` is set: filters without a table of their own look at a bounded number of rows a page.
 //! Refuses: pages over [`MAX_PAGE`], foreign cursors, sorts that would need more than [`MAX_MERGE`] rows in memory.
 
+mod accounts;
 mod directory;
 mod feed;
 mod freshness;
@@ -59,7 +60,9 @@ pub enum ReadError {
     #[error("the cursor does not belong to this list; begin again without it")]
     Cursor,
     /// The sort would need too many rows in memory.
-    #[error("more than {MAX_MERGE} {of} would have to be sorted; narrow the filter or sort by newest or name")]
+    #[error(
+        "more than {MAX_MERGE} {of} would have to be sorted; narrow the filter or sort by newest or name"
+    )]
     Narrow {
         /// What there is too much of.
         of: &'static str,
@@ -158,7 +161,10 @@ impl Reads {
 
     async fn rows<T: DeserializeOwned>(&self, at: &At, keys: &[RowKey]) -> Result<Vec<Option<T>>, ReadError> {
         let values = self.store.get(&at.view_ref(), keys).await?;
-        let decoded = keys.iter().zip(values).map(|(key, value)| value.map(|v| decode(key.table, &v)).transpose());
+        let decoded = keys
+            .iter()
+            .zip(values)
+            .map(|(key, value)| value.map(|v| decode(key.table, &v)).transpose());
         decoded.collect()
     }
 
@@ -171,7 +177,12 @@ impl Reads {
     }
 
     /// Every row of a partition, at most [`MAX_MERGE`].
-    async fn whole<T: DeserializeOwned>(&self, at: &At, mut scan: Scan, of: &'static str) -> Result<Vec<T>, ReadError> {
+    async fn whole<T: DeserializeOwned>(
+        &self,
+        at: &At,
+        mut scan: Scan,
+        of: &'static str,
+    ) -> Result<Vec<T>, ReadError> {
         let mut rows = Vec::new();
         loop {
             let chunk = self.scan(at, &scan).await?;

@@ -17,6 +17,7 @@ use crate::dump::{DumpError, digest};
 use crate::generations::Leaving;
 use crate::lane::{Decoded, Lane, LaneError, LaneParts};
 use crate::projector::{Projector, Source};
+use crate::view::View;
 use crate::view_name::ViewName;
 use crate::views::{tables_of, view};
 use crate::worker::Control;
@@ -57,7 +58,9 @@ pub enum RebuildError {
     #[error("the process is ending")]
     Shutdown,
     /// The new generation differs from the old one.
-    #[error("generation {generation} has digest {new} and the one that is read has {old}, though the fold is the same")]
+    #[error(
+        "generation {generation} has digest {new} and the one that is read has {old}, though the fold is the same"
+    )]
     Differs {
         /// The new generation.
         generation: u32,
@@ -96,7 +99,10 @@ impl Projector {
         shutdown: &CancellationToken,
     ) -> Result<Rebuilt, RebuildError> {
         if !name.covers(family) || self.parts.registry.count(family) == 0 {
-            return Err(RebuildError::NotCovered { view: name, family: family.to_string() });
+            return Err(RebuildError::NotCovered {
+                view: name,
+                family: family.to_string(),
+            });
         }
         let _one = self.rebuilding.try_lock().map_err(|_| RebuildError::Busy)?;
         let started = self.parts.switch.start(family, name, reason).await;
@@ -130,38 +136,69 @@ impl Projector {
         store.drop_generation(&new).await?;
         store.create(&new, &tables_of(view.as_ref())).await?;
         self.write_version(&new, view.as_ref()).await?;
-        let begun = self.parts.clock.now();
+        let begun = self.parts.clock.now().as_micros();
         let shards: Vec<_> = self.parts.registry.shards_of(family).collect();
-        // collected, because a closure held across the waits would make the future not `Send` in general
-        let fills: Vec<_> =
-            shards.iter().map(|shard| self.spawn_fill(self.lane(name, family, generation, *shard))).collect();
-        let mut fills = futures::stream::iter(fills).buffer_unordered(self.parts.options.rebuild_shards.max(1));
-        let mut events = 0;
-        while let Some(filled) = fills.next().await {
-            events += filled?;
-        }
-        let took = self.parts.clock.now().as_micros().saturating_sub(begun.as_micros());
-        for shard in &shards {
-            self.hand_over(self.lane(name, family, generation, *shard)).await?;
+        let lanes: Vec<_> = shards
+            .iter()
+            .map(|shard| self.lane(name, family, generation, *shard))
+            .collect();
+        let events = self.fill_all(lanes.clone()).await?;
+        let took = self.parts.clock.now().as_micros().saturating_sub(begun);
+        for lane in lanes {
+            self.hand_over(lane).await?;
         }
         let held = self.hold(&shards).await?;
-        let digest_new = digest(store.as_ref(), view.as_ref(), &new).await?;
-        let comparable = self.version_of(&old).await? == Some(view.version().into());
-        let same = if comparable {
-            let digest_old = digest(store.as_ref(), view.as_ref(), &old).await?;
-            if digest_old != digest_new {
-                return Err(RebuildError::Differs { generation, new: digest_new, old: digest_old });
-            }
-            Some(true)
-        } else {
-            None
-        };
-        let switched = self.parts.switch.switch(family, name, generation, &digest_new).await;
+        let (digest, same) = self.compare(view.as_ref(), &new, &old).await?;
+        let switched = self.parts.switch.switch(family, name, generation, &digest).await;
         switched.map_err(RebuildError::Record)?;
         let leaving = self.parts.generations.switch(name, family, generation);
         drop(held);
         let fill_us = u64::try_from(took).unwrap_or(0);
-        Ok((Rebuilt { generation, events, fill_us, digest: digest_new, same }, leaving))
+        Ok((
+            Rebuilt {
+                generation,
+                events,
+                fill_us,
+                digest,
+                same,
+            },
+            leaving,
+        ))
+    }
+
+    async fn fill_all(&self, lanes: Vec<LaneParts>) -> Result<u64, RebuildError> {
+        // Collected, because a closure held across the waits would make the future not `Send` in general.
+        let fills: Vec<_> = lanes.into_iter().map(|lane| self.spawn_fill(lane)).collect();
+        let at_once = self.parts.options.rebuild_shards.max(1);
+        let mut fills = futures::stream::iter(fills).buffer_unordered(at_once);
+        let mut events = 0;
+        while let Some(filled) = fills.next().await {
+            events += filled?;
+        }
+        Ok(events)
+    }
+
+    /// The digest of the new generation, and whether the old one has the same; none when another fold filled that one.
+    async fn compare(
+        &self,
+        view: &dyn View,
+        new: &ViewRef,
+        old: &ViewRef,
+    ) -> Result<(String, Option<bool>), RebuildError> {
+        let store = self.parts.store.as_ref();
+        if self.version_of(old).await? != Some(view.version().into()) {
+            return Ok((digest(store, view, new).await?, None));
+        }
+        let both = futures::try_join!(digest(store, view, new), digest(store, view, old));
+        let (new_digest, old_digest) = both?;
+        if new_digest == old_digest {
+            return Ok((new_digest, Some(true)));
+        }
+        Err(RebuildError::Differs {
+            generation: new.generation,
+            new: new_digest,
+            old: old_digest,
+        })
     }
 
     /// Fills one shard in a task of its own, so that shards use the machine's cores.
@@ -243,7 +280,11 @@ impl Projector {
     async fn stop_keeping(&self, name: ViewName, family: &Family, generation: u32) {
         for shard in self.parts.registry.shards_of(family) {
             let (done, removed) = oneshot::channel();
-            if self.ask(shard, Control::Remove(name.at(family.clone(), generation), done)).await.is_some() {
+            if self
+                .ask(shard, Control::Remove(name.at(family.clone(), generation), done))
+                .await
+                .is_some()
+            {
                 // A worker that ended keeps nothing.
                 let _ = removed.await;
             }

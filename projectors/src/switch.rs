@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use vaultstream_domain::CommandContext;
 use vaultstream_domain::aggregate::{OfState, State};
 use vaultstream_domain::platform::{
     ChangeViewGeneration, ViewGeneration, ViewGenerationCommand, ViewGenerationState, platform_organization,
     view_generation_id,
 };
 use vaultstream_domain::ports::{EventLog, Ids};
-use vaultstream_domain::CommandContext;
 use vaultstream_event_schemas::platform::v1::GenerationSwitched;
 use vaultstream_event_schemas::{Actor, CommandId, Family, Registry};
 use vaultstream_kernel::{Executor, LoadError, load_state};
@@ -48,7 +48,11 @@ pub struct ExecutorSwitch {
 impl ExecutorSwitch {
     /// Commands get their ids from `ids`.
     pub fn new(executor: Executor, ids: Arc<dyn Ids>, registry: Arc<Registry>) -> Self {
-        Self { executor, ids, registry }
+        Self {
+            executor,
+            ids,
+            registry,
+        }
     }
 
     async fn change(
@@ -65,7 +69,11 @@ impl ExecutorSwitch {
             causation: None,
             trace: None,
         };
-        let use_case = ChangeViewGeneration { id, organization, command };
+        let use_case = ChangeViewGeneration {
+            id,
+            organization,
+            command,
+        };
         let committed = self.executor.execute(context, Arc::new(use_case)).await?;
         Ok(committed.states.get::<ViewGeneration>(id).clone())
     }
@@ -74,22 +82,43 @@ impl ExecutorSwitch {
 #[async_trait]
 impl SwitchGenerations for ExecutorSwitch {
     async fn start(&self, family: &Family, view: ViewName, reason: &str) -> Result<u32, Source> {
-        let left_behind = ViewGenerationCommand::Abandon { reason: "left behind by an earlier process".to_owned() };
+        let left_behind = ViewGenerationCommand::Abandon {
+            reason: "left behind by an earlier process".to_owned(),
+        };
         self.change(family, view, left_behind).await?;
-        let start = ViewGenerationCommand::Start { reason: reason.to_owned(), view: view.as_str().to_owned() };
+        let start = ViewGenerationCommand::Start {
+            reason: reason.to_owned(),
+            view: view.as_str().to_owned(),
+        };
         let state = self.change(family, view, start).await?;
-        let (generation, _) = state.building.ok_or("the generation was given up by someone else")?;
+        let (generation, _) = state
+            .building
+            .ok_or("the generation was given up by someone else")?;
         Ok(generation)
     }
 
-    async fn switch(&self, family: &Family, view: ViewName, generation: u32, digest: &str) -> Result<(), Source> {
+    async fn switch(
+        &self,
+        family: &Family,
+        view: ViewName,
+        generation: u32,
+        digest: &str,
+    ) -> Result<(), Source> {
         let view_word = view.as_str().to_owned();
-        let switched = GenerationSwitched { digest: digest.to_owned(), generation, view: view_word };
-        self.change(family, view, ViewGenerationCommand::Switch(switched)).await.map(drop)
+        let switched = GenerationSwitched {
+            digest: digest.to_owned(),
+            generation,
+            view: view_word,
+        };
+        self.change(family, view, ViewGenerationCommand::Switch(switched))
+            .await
+            .map(drop)
     }
 
     async fn abandon(&self, family: &Family, view: ViewName, reason: &str) -> Result<(), Source> {
-        let abandon = ViewGenerationCommand::Abandon { reason: reason.to_owned() };
+        let abandon = ViewGenerationCommand::Abandon {
+            reason: reason.to_owned(),
+        };
         self.change(family, view, abandon).await.map(drop)
     }
 }

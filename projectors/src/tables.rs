@@ -9,10 +9,16 @@ use std::fmt::Display;
 use vaultstream_domain::ports::view_store::{Column, KeyPart, KeyType, RowKey, Table};
 
 const fn text(name: &'static str) -> Column {
-    Column { name, kind: KeyType::Text }
+    Column {
+        name,
+        kind: KeyType::Text,
+    }
 }
 const fn number(name: &'static str) -> Column {
-    Column { name, kind: KeyType::Number }
+    Column {
+        name,
+        kind: KeyType::Number,
+    }
 }
 
 macro_rules! tables {
@@ -97,8 +103,17 @@ pub fn key<const P: usize, const C: usize>(
     partition: [KeyPart; P],
     clustering: [KeyPart; C],
 ) -> RowKey {
-    debug_assert_eq!((P, C), (table.partition.len(), table.clustering.len()), "{}", table.name);
-    RowKey { table: table.name, partition: partition.into(), clustering: clustering.into() }
+    debug_assert_eq!(
+        (P, C),
+        (table.partition.len(), table.clustering.len()),
+        "{}",
+        table.name
+    );
+    RowKey {
+        table: table.name,
+        partition: partition.into(),
+        clustering: clustering.into(),
+    }
 }
 
 /// A text part of a key.

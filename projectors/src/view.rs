@@ -90,5 +90,9 @@ pub(crate) fn begin(seen: &Seen<'_>, key: &RowKey, rows: &mut RowCache) {
 
 /// The key a fold reads, unless the event is the first of its stream.
 pub(crate) fn unless_first(seen: &Seen<'_>, key: RowKey) -> Vec<RowKey> {
-    if seen.sequence() == 1 { Vec::new() } else { vec![key] }
+    if seen.sequence() == 1 {
+        Vec::new()
+    } else {
+        vec![key]
+    }
 }

@@ -30,8 +30,14 @@ pub struct ViewNameError(String);
 
 impl ViewName {
     /// Every view.
-    pub const ALL: [Self; 6] =
-        [Self::Directory, Self::Vaults, Self::Balances, Self::Transfers, Self::Feed, Self::Lookup];
+    pub const ALL: [Self; 6] = [
+        Self::Directory,
+        Self::Vaults,
+        Self::Balances,
+        Self::Transfers,
+        Self::Feed,
+        Self::Lookup,
+    ];
 
     /// The word, which is part of table names.
     pub const fn as_str(self) -> &'static str {
@@ -67,7 +73,11 @@ impl ViewName {
 
     /// One generation of this view in one family's store.
     pub const fn at(self, family: Family, generation: u32) -> ViewRef {
-        ViewRef { family, view: self.as_str(), generation }
+        ViewRef {
+            family,
+            view: self.as_str(),
+            generation,
+        }
     }
 }
 

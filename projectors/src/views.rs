@@ -14,8 +14,8 @@ pub use directory::Directory;
 pub use feed::Feed;
 pub use lookup::Lookup;
 pub use transfers::Transfers;
-use vaultstream_domain::ports::view_store::Table;
 pub use vaults::Vaults;
+use vaultstream_domain::ports::view_store::Table;
 
 use crate::tables;
 use crate::view::View;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use tokio::sync::watch;
-use vaultstream_event_schemas::token::Place;
 use vaultstream_domain::ports::view_store::ViewRef;
+use vaultstream_event_schemas::token::Place;
 use vaultstream_event_schemas::{Hlc, ShardNumber};
 
 /// Where a view stands in a shard. Every event up to `place` is in the view, but for streams in quarantine.
@@ -31,7 +31,10 @@ pub struct Watermarks {
 
 impl Default for Watermarks {
     fn default() -> Self {
-        Self { marks: RwLock::default(), moved: watch::Sender::new(0) }
+        Self {
+            marks: RwLock::default(),
+            moved: watch::Sender::new(0),
+        }
     }
 }
 
@@ -40,7 +43,11 @@ impl Watermarks {
     pub fn advance(&self, view: &ViewRef, shard: ShardNumber, mark: Mark) {
         {
             let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
-            let slot = marks.entry(view.clone()).or_default().entry(shard).or_insert(mark);
+            let slot = marks
+                .entry(view.clone())
+                .or_default()
+                .entry(shard)
+                .or_insert(mark);
             if mark.place < slot.place {
                 return;
             }
@@ -51,7 +58,10 @@ impl Watermarks {
 
     /// Forgets a generation that was dropped.
     pub fn forget(&self, view: &ViewRef) {
-        self.marks.write().unwrap_or_else(PoisonError::into_inner).remove(view);
+        self.marks
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(view);
     }
 
     /// Where a generation stands, by shard; empty when no projector of this process keeps it.
@@ -80,7 +90,14 @@ mod tests {
     use crate::view_name::ViewName;
 
     fn mark(incarnation: u32, position: u64) -> Mark {
-        Mark { place: Place { incarnation, position }, hlc: Hlc(position), quarantined: 0 }
+        Mark {
+            place: Place {
+                incarnation,
+                position,
+            },
+            hlc: Hlc(position),
+            quarantined: 0,
+        }
     }
 
     #[test]
@@ -92,7 +109,10 @@ mod tests {
         assert!(moved.has_changed().expect("sender lives"));
         moved.mark_unchanged();
         marks.advance(&feed, shard, mark(1, 4));
-        assert!(!moved.has_changed().expect("sender lives"), "a late mark is not news");
+        assert!(
+            !moved.has_changed().expect("sender lives"),
+            "a late mark is not news"
+        );
         assert_eq!(marks.mark(&feed, shard), Some(mark(1, 5)));
         marks.forget(&feed);
         assert_eq!(marks.mark(&feed, shard), None);

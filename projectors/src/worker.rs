@@ -96,8 +96,16 @@ impl Worker {
             lanes.push(Lane::open(parts.clone(), incarnation).await?);
         }
         let end = heads.get(&self.shard).map_or(0, |head| head.position);
-        let start = lanes.iter().map(Lane::place).min().unwrap_or(Place { incarnation, position: end });
-        let mut session = Session { lanes, place: start, flushed_at: Timestamp::default(), is_behind: false };
+        let start = lanes.iter().map(Lane::place).min().unwrap_or(Place {
+            incarnation,
+            position: end,
+        });
+        let mut session = Session {
+            lanes,
+            place: start,
+            flushed_at: Timestamp::default(),
+            is_behind: false,
+        };
         let follower = self.tailer.follow(Mark::at(self.shard, start)).await?;
         let mut next = Box::pin(fetch(follower));
         loop {
@@ -124,10 +132,19 @@ impl Worker {
     /// How long a flush may still wait for company.
     fn flush_due_ms(&self, session: &Session, pending: usize) -> u64 {
         let patience = if session.is_behind { BEHIND } else { 1 };
-        if pending >= self.options.flush_rows.saturating_mul(usize::try_from(patience).unwrap_or(1)) {
+        if pending
+            >= self
+                .options
+                .flush_rows
+                .saturating_mul(usize::try_from(patience).unwrap_or(1))
+        {
             return 0;
         }
-        let since = self.clock.now().as_micros().saturating_sub(session.flushed_at.as_micros());
+        let since = self
+            .clock
+            .now()
+            .as_micros()
+            .saturating_sub(session.flushed_at.as_micros());
         let waited = u64::try_from(since / 1_000).unwrap_or(0);
         (self.options.flush_ms * patience).saturating_sub(waited)
     }
@@ -170,7 +187,12 @@ impl Worker {
 
     /// Brings every lane to the place of the foremost: one that was filled from the log may be ahead of what is followed.
     async fn align(&self, session: &mut Session) -> Result<(), LaneError> {
-        let foremost = session.lanes.iter().map(Lane::place).max().unwrap_or(session.place);
+        let foremost = session
+            .lanes
+            .iter()
+            .map(Lane::place)
+            .max()
+            .unwrap_or(session.place);
         for lane in &mut session.lanes {
             self.advance(lane, foremost).await?;
         }
@@ -181,8 +203,13 @@ impl Worker {
     async fn advance(&self, lane: &mut Lane, target: Place) -> Result<(), LaneError> {
         while lane.place() < target {
             let missing = target.position.saturating_sub(lane.place().position);
-            let limit = usize::try_from(missing).unwrap_or(usize::MAX).min(self.options.read);
-            let read = self.log.read_shard(self.shard, lane.place().position, limit).await?;
+            let limit = usize::try_from(missing)
+                .unwrap_or(usize::MAX)
+                .min(self.options.read);
+            let read = self
+                .log
+                .read_shard(self.shard, lane.place().position, limit)
+                .await?;
             if read.is_empty() {
                 break;
             }
@@ -201,7 +228,11 @@ impl Worker {
 }
 
 fn report(shard: ShardNumber, error: &(dyn std::error::Error + 'static)) {
-    tracing::error!(shard = shard.0, error, "a projector begins again at its watermarks");
+    tracing::error!(
+        shard = shard.0,
+        error,
+        "a projector begins again at its watermarks"
+    );
 }
 
 impl Session {
@@ -224,7 +255,11 @@ impl Session {
 
     /// Flushes every lane at the same time: the store makes one transaction of what arrives together.
     async fn flush(&mut self, now: Timestamp) -> Result<(), LaneError> {
-        let flushes = self.lanes.iter_mut().filter(|lane| !lane.is_flushed() || lane.pending() > 0).map(Lane::flush);
+        let flushes = self
+            .lanes
+            .iter_mut()
+            .filter(|lane| !lane.is_flushed() || lane.pending() > 0)
+            .map(Lane::flush);
         futures::future::try_join_all(flushes).await?;
         self.flushed_at = now;
         Ok(())

@@ -39,7 +39,9 @@ impl Lane {
     }
 
     pub(super) fn note_parked(&mut self, row: &QuarantineRow, hlc: Hlc) -> Result<(), LaneError> {
-        Ok(self.cache.put_entry(self.quarantine_key(row.event.stream), row, hlc)?)
+        Ok(self
+            .cache
+            .put_entry(self.quarantine_key(row.event.stream), row, hlc)?)
     }
 
     fn quarantine_key(&self, stream: StreamId) -> RowKey {
@@ -85,19 +87,25 @@ impl Lane {
         let stamp = self.hlc_at(row.pos).await?.unwrap_or_default().0;
         loop {
             let read = self.parts.log.read_stream(stream, after, RETRY_READ).await?;
-            let due: Vec<_> = read.into_iter().take_while(|e| e.position <= self.place.position).collect();
+            let due: Vec<_> = read
+                .into_iter()
+                .take_while(|e| e.position <= self.place.position)
+                .collect();
             if due.is_empty() {
                 break;
             }
             for stored in due {
                 after = stored.envelope.sequence;
                 let decoded = Decoded::new(stored, true);
-                let Err(reason) = self.fold(&decoded, &origin).await? else { continue };
+                let Err(reason) = self.fold(&decoded, &origin).await? else {
+                    continue;
+                };
                 let envelope = &decoded.stored.envelope;
                 if row.event != envelope.event_ref() || row.reason != reason {
                     row.event = envelope.event_ref();
                     row.event_type.clone_from(&envelope.event_type);
-                    (row.version, row.position, row.reason) = (envelope.version, decoded.stored.position, reason);
+                    (row.version, row.position, row.reason) =
+                        (envelope.version, decoded.stored.position, reason);
                     self.note_parked(&row, Hlc(stamp + 1))?;
                     self.parked.insert(stream, row);
                 }
@@ -105,14 +113,17 @@ impl Lane {
             }
         }
         tracing::info!(view = self.parts.at.view, %stream, "a parked stream is folded again");
-        self.cache.remove_entry(self.quarantine_key(stream), Hlc(stamp + 2));
+        self.cache
+            .remove_entry(self.quarantine_key(stream), Hlc(stamp + 2));
         self.parked.remove(&stream);
         Ok(())
     }
 
     /// The shard's clock at a position.
     pub(super) async fn hlc_at(&self, position: u64) -> Result<Option<Hlc>, LaneError> {
-        let Some(before) = position.checked_sub(1) else { return Ok(None) };
+        let Some(before) = position.checked_sub(1) else {
+            return Ok(None);
+        };
         let at = self.parts.log.read_shard(self.parts.shard, before, 1).await?;
         Ok(at.first().map(|stored| stored.hlc))
     }

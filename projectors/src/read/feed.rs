@@ -55,7 +55,8 @@ impl Reads {
         page: &PageRequest,
     ) -> Result<Page<PublicEvent>, ReadError> {
         let after = page.after.as_deref().map(positions_of).transpose()?;
-        self.merged_feed(organization, query, after, page.limit(), Direction::Backward).await
+        self.merged_feed(organization, query, after, page.limit(), Direction::Backward)
+            .await
     }
 
     /// Public events of a tenant after a vector of positions, oldest first; a shard that the vector does not name is read
@@ -68,7 +69,14 @@ impl Reads {
         limit: usize,
     ) -> Result<Page<PublicEvent>, ReadError> {
         let limit = PageRequest::first(limit).limit();
-        self.merged_feed(organization, query, Some(after.clone()), limit, Direction::Forward).await
+        self.merged_feed(
+            organization,
+            query,
+            Some(after.clone()),
+            limit,
+            Direction::Forward,
+        )
+        .await
     }
 
     async fn merged_feed(
@@ -84,7 +92,10 @@ impl Reads {
         let (mut lanes, mut bounds) = self.feed_lanes(organization, &ats, after, direction).await?;
         let (mut items, mut examined) = (Vec::new(), 0);
         loop {
-            for lane in lanes.iter_mut().filter(|lane| lane.buffer.is_empty() && !lane.done) {
+            for lane in lanes
+                .iter_mut()
+                .filter(|lane| lane.buffer.is_empty() && !lane.done)
+            {
                 self.fill(lane, &ats, limit).await?;
             }
             let Some(row) = next_row(&mut lanes, direction) else {
@@ -95,11 +106,17 @@ impl Reads {
                 place.position = row.pos;
             }
             if query.passes(row.vault_id, &row.r#type) {
-                items.push(Edge { cursor: cursor_of(&bounds), row: PublicEvent::from(row) });
+                items.push(Edge {
+                    cursor: cursor_of(&bounds),
+                    row: PublicEvent::from(row),
+                });
             }
             if items.len() == limit || examined == MAX_EXAMINED {
                 let more = lanes.iter().any(|lane| !lane.buffer.is_empty() || !lane.done);
-                return Ok(Page { items, next: more.then(|| cursor_of(&bounds)) });
+                return Ok(Page {
+                    items,
+                    next: more.then(|| cursor_of(&bounds)),
+                });
             }
         }
     }
@@ -125,10 +142,23 @@ impl Reads {
                     (Direction::Forward, _) => 0,
                 };
                 let position = given.map_or(fresh, |g| g.position);
-                bounds.insert(shard, Place { incarnation: watermark.incarnation, position });
+                bounds.insert(
+                    shard,
+                    Place {
+                        incarnation: watermark.incarnation,
+                        position,
+                    },
+                );
                 let partition = vec![t(organization), n(shard.0.into())];
                 let scan = scan(tables::FEED.name, partition, Some(vec![n(position)]), direction);
-                lanes.push(Lane { shard, at: i, watermark, scan, buffer: VecDeque::new(), done: false });
+                lanes.push(Lane {
+                    shard,
+                    at: i,
+                    watermark,
+                    scan,
+                    buffer: VecDeque::new(),
+                    done: false,
+                });
             }
         }
         Ok((lanes, bounds))
@@ -138,7 +168,10 @@ impl Reads {
         lane.scan.limit = limit.clamp(16, MAX_SCAN);
         let rows = self.scan(&ats[lane.at], &lane.scan).await?;
         lane.done = rows.len() < lane.scan.limit;
-        lane.scan.after = rows.last().map(|row| row.clustering.clone()).or_else(|| lane.scan.after.take());
+        lane.scan.after = rows
+            .last()
+            .map(|row| row.clustering.clone())
+            .or_else(|| lane.scan.after.take());
         for row in rows {
             let row: FeedRow = decode(tables::FEED.name, &row.value)?;
             debug_assert_eq!(row.shard, lane.shard, "a partition holds one shard");
@@ -154,7 +187,10 @@ impl Reads {
 
 /// Takes the next row in the order of the shards' clocks; inside a shard always in order of position.
 fn next_row(lanes: &mut [Lane], direction: Direction) -> Option<FeedRow> {
-    let heads = lanes.iter().enumerate().filter_map(|(i, l)| l.buffer.front().map(|r| ((r.hlc, r.shard), i)));
+    let heads = lanes
+        .iter()
+        .enumerate()
+        .filter_map(|(i, l)| l.buffer.front().map(|r| ((r.hlc, r.shard), i)));
     let best = match direction {
         Direction::Forward => heads.min(),
         Direction::Backward => heads.max(),
@@ -171,18 +207,29 @@ fn cursor_of(bounds: &BTreeMap<ShardNumber, Place>) -> Vec<u8> {
 
 /// The vector of positions in a feed's cursor; for resuming a subscription from a page.
 pub fn positions_of(cursor: &[u8]) -> Result<Positions, ReadError> {
-    if cursor.len() % 27 != 0 {
+    if !cursor.len().is_multiple_of(27) {
         return Err(ReadError::Cursor);
     }
     let mut positions = Positions::default();
     for entry in cursor.chunks_exact(27) {
         let parts = parts(entry, "nnn")?;
-        let [KeyPart::Number(shard), KeyPart::Number(incarnation), KeyPart::Number(position)] = parts[..] else {
+        let [
+            KeyPart::Number(shard),
+            KeyPart::Number(incarnation),
+            KeyPart::Number(position),
+        ] = parts[..]
+        else {
             return Err(ReadError::Cursor);
         };
         let shard = ShardNumber(u16::try_from(shard).map_err(|_| ReadError::Cursor)?);
         let incarnation = u32::try_from(incarnation).map_err(|_| ReadError::Cursor)?;
-        positions.0.insert(shard, Place { incarnation, position });
+        positions.0.insert(
+            shard,
+            Place {
+                incarnation,
+                position,
+            },
+        );
     }
     Ok(positions)
 }

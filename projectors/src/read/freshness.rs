@@ -19,7 +19,9 @@ const POLL_MS: u64 = 20;
 
 /// A view did not get far enough in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("view {view} is at position {reached} of shard {shard} and {wanted} was asked for; ask again in a moment")]
+#[error(
+    "view {view} is at position {reached} of shard {shard} and {wanted} was asked for; ask again in a moment"
+)]
 pub struct Behind {
     /// The view.
     pub view: ViewName,
@@ -58,9 +60,17 @@ impl Reads {
         for family in view.families(&self.registry) {
             let at = self.at(view, family);
             let mut known = self.watermarks.of(&at.view_ref());
-            if !self.registry.shards_of(&at.family).all(|shard| known.contains_key(&shard)) {
+            if !self
+                .registry
+                .shards_of(&at.family)
+                .all(|shard| known.contains_key(&shard))
+            {
                 for (shard, place) in self.store.watermarks(&at.view_ref()).await? {
-                    known.entry(shard).or_insert(Mark { place, hlc: Hlc::default(), quarantined: 0 });
+                    known.entry(shard).or_insert(Mark {
+                        place,
+                        hlc: Hlc::default(),
+                        quarantined: 0,
+                    });
                 }
             }
             marks.append(&mut known);
@@ -75,7 +85,13 @@ impl Reads {
             let marks = self.watermarks(*view).await?;
             for family in view.families(&self.registry) {
                 for shard in self.registry.shards_of(&family) {
-                    let place = marks.get(&shard).map_or(Place { incarnation: 1, position: 0 }, |m| m.place);
+                    let place = marks.get(&shard).map_or(
+                        Place {
+                            incarnation: 1,
+                            position: 0,
+                        },
+                        |m| m.place,
+                    );
                     let slot = lowest.entry(shard).or_insert(place);
                     *slot = (*slot).min(place);
                 }
@@ -86,13 +102,20 @@ impl Reads {
 
     /// Waits until the views hold everything up to the positions, at most `timeout_ms`. Shards that a view does not cover
     /// do not count for it.
-    pub async fn wait(&self, views: &[ViewName], positions: &Positions, timeout_ms: u64) -> Result<(), ReadError> {
+    pub async fn wait(
+        &self,
+        views: &[ViewName],
+        positions: &Positions,
+        timeout_ms: u64,
+    ) -> Result<(), ReadError> {
         let mut moved = self.watermarks.subscribe();
         let deadline = self.clock.sleep_ms(timeout_ms);
         tokio::pin!(deadline);
         loop {
             moved.mark_unchanged();
-            let Some(behind) = self.behind(views, positions).await? else { return Ok(()) };
+            let Some(behind) = self.behind(views, positions).await? else {
+                return Ok(());
+            };
             tokio::select! {
                 biased;
                 () = &mut deadline => return Err(behind.into()),
@@ -104,7 +127,8 @@ impl Reads {
 
     async fn behind(&self, views: &[ViewName], positions: &Positions) -> Result<Option<Behind>, ReadError> {
         for view in views {
-            let covered = |shard: ShardNumber| self.registry.entry(shard).is_some_and(|e| view.covers(&e.family));
+            let covered =
+                |shard: ShardNumber| self.registry.entry(shard).is_some_and(|e| view.covers(&e.family));
             // collected, because an iterator with closures held across the wait would make the future not `Send`
             let mut wanted: Vec<_> = positions.0.iter().collect();
             wanted.retain(|(s, p)| p.position > 0 && covered(**s));
@@ -119,7 +143,12 @@ impl Reads {
                 }
                 let reached = place.map_or(0, |p| p.position);
                 if reached < wanted.position {
-                    return Ok(Some(Behind { view: *view, shard: *shard, reached, wanted: wanted.position }));
+                    return Ok(Some(Behind {
+                        view: *view,
+                        shard: *shard,
+                        reached,
+                        wanted: wanted.position,
+                    }));
                 }
             }
         }
@@ -144,13 +173,19 @@ impl Reads {
                 for shard in self.registry.shards_of(&family) {
                     let mark = marks.get(&shard);
                     let head = heads.get(&shard);
-                    let (position, end) =
-                        (mark.map_or(0, |m| m.place.position), head.map_or(0, |head| head.position));
+                    let (position, end) = (
+                        mark.map_or(0, |m| m.place.position),
+                        head.map_or(0, |head| head.position),
+                    );
                     lag.position += position;
                     lag.head += end;
                     lag.quarantined += mark.map_or(0, |m| m.quarantined);
                     if let (true, Some(head), Some(mark)) = (position < end, head, mark) {
-                        let since = if mark.hlc.0 == 0 { 0 } else { head.hlc.0.saturating_sub(mark.hlc.0) };
+                        let since = if mark.hlc.0 == 0 {
+                            0
+                        } else {
+                            head.hlc.0.saturating_sub(mark.hlc.0)
+                        };
                         lag.lag_us = lag.lag_us.max(since);
                     }
                 }
@@ -167,8 +202,16 @@ impl Reads {
             let shards: Vec<_> = self.registry.shards_of(&family).collect();
             let at = self.at(view, family);
             for shard in shards {
-                let all = scan(tables::QUARANTINE.name, vec![n(shard.0.into())], None, Direction::Forward);
-                rows.extend(self.whole::<QuarantineRow>(&at, all, "quarantined streams").await?);
+                let all = scan(
+                    tables::QUARANTINE.name,
+                    vec![n(shard.0.into())],
+                    None,
+                    Direction::Forward,
+                );
+                rows.extend(
+                    self.whole::<QuarantineRow>(&at, all, "quarantined streams")
+                        .await?,
+                );
             }
         }
         Ok(rows)

@@ -34,7 +34,12 @@ impl Reads {
         let mut hits: Vec<LookupRow> = Vec::new();
         for family in ViewName::Lookup.families(&self.registry) {
             let at = self.at(ViewName::Lookup, family);
-            let whole = scan(tables::LOOKUP_EXACT.name, vec![t(organization), t(&term)], None, Direction::Forward);
+            let whole = scan(
+                tables::LOOKUP_EXACT.name,
+                vec![t(organization), t(&term)],
+                None,
+                Direction::Forward,
+            );
             let named = scan(
                 tables::LOOKUP_NAME.name,
                 vec![t(organization)],
@@ -72,7 +77,10 @@ impl Reads {
             vault_id,
         };
         if let Ok(id) = VaultId::try_from(stream) {
-            return Ok(self.vault(organization, id).await?.map(|row| hit(LookupKind::Vault, Some(row.id), row.pos)));
+            return Ok(self
+                .vault(organization, id)
+                .await?
+                .map(|row| hit(LookupKind::Vault, Some(row.id), row.pos)));
         }
         if let Ok(id) = AccountId::try_from(stream) {
             let row = self.account(organization, id).await?;

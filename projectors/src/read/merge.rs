@@ -36,12 +36,27 @@ pub(super) struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    pub(super) fn new(reads: &'a Reads, ats: &'a [At], scans: Vec<(usize, Scan)>, direction: Direction) -> Self {
+    pub(super) fn new(
+        reads: &'a Reads,
+        ats: &'a [At],
+        scans: Vec<(usize, Scan)>,
+        direction: Direction,
+    ) -> Self {
         let sources = scans
             .into_iter()
-            .map(|(at, scan)| Source { at, scan, buffer: VecDeque::new(), done: false })
+            .map(|(at, scan)| Source {
+                at,
+                scan,
+                buffer: VecDeque::new(),
+                done: false,
+            })
             .collect();
-        Self { reads, ats, sources, direction }
+        Self {
+            reads,
+            ats,
+            sources,
+            direction,
+        }
     }
 
     /// At most `count` entries; fewer only at the end of the list.
@@ -76,7 +91,11 @@ impl<'a> Merge<'a> {
     }
 
     fn best(&self) -> Option<usize> {
-        let heads = self.sources.iter().enumerate().filter_map(|(i, s)| s.buffer.front().map(|row| (i, row)));
+        let heads = self
+            .sources
+            .iter()
+            .enumerate()
+            .filter_map(|(i, s)| s.buffer.front().map(|row| (i, row)));
         let by_key = |a: &(usize, &Row), b: &(usize, &Row)| a.1.clustering.cmp(&b.1.clustering);
         let best = match self.direction {
             Direction::Forward => heads.min_by(by_key),
@@ -93,5 +112,12 @@ pub(super) fn scan(
     after: Option<Vec<KeyPart>>,
     direction: Direction,
 ) -> Scan {
-    Scan { table, partition, prefix: Vec::new(), after, direction, limit: MAX_SCAN }
+    Scan {
+        table,
+        partition,
+        prefix: Vec::new(),
+        after,
+        direction,
+        limit: MAX_SCAN,
+    }
 }

@@ -23,7 +23,10 @@ impl PageRequest {
     }
     /// The page after a cursor.
     pub const fn after(cursor: Vec<u8>, limit: usize) -> Self {
-        Self { after: Some(cursor), limit }
+        Self {
+            after: Some(cursor),
+            limit,
+        }
     }
     pub(super) fn limit(&self) -> usize {
         self.limit.clamp(1, MAX_PAGE)
@@ -51,7 +54,10 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// A page without items at the end of a list.
     pub const fn empty() -> Self {
-        Self { items: Vec::new(), next: None }
+        Self {
+            items: Vec::new(),
+            next: None,
+        }
     }
     /// The rows alone.
     pub fn rows(&self) -> impl Iterator<Item = &T> {
@@ -91,7 +97,11 @@ pub(super) fn parts(cursor: &[u8], form: &str) -> Result<Vec<KeyPart>, ReadError
         parts.push(part);
         rest = tail;
     }
-    if rest.is_empty() { Ok(parts) } else { Err(ReadError::Cursor) }
+    if rest.is_empty() {
+        Ok(parts)
+    } else {
+        Err(ReadError::Cursor)
+    }
 }
 
 fn number(body: &[u8]) -> Result<(KeyPart, &[u8]), ReadError> {

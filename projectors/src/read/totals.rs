@@ -28,7 +28,11 @@ pub struct Totals {
 impl Totals {
     /// Transfers that are not over yet.
     pub fn open_transfers(&self) -> u64 {
-        self.transfers.iter().filter(|(status, _)| !status.is_terminal()).map(|(_, count)| count).sum()
+        self.transfers
+            .iter()
+            .filter(|(status, _)| !status.is_terminal())
+            .map(|(_, count)| count)
+            .sum()
     }
 }
 
@@ -42,7 +46,12 @@ impl Reads {
             ats.push(self.at(ViewName::Transfers, family));
         }
         for at in ats {
-            let all = scan(tables::TOTALS.name, vec![t(organization)], None, Direction::Forward);
+            let all = scan(
+                tables::TOTALS.name,
+                vec![t(organization)],
+                None,
+                Direction::Forward,
+            );
             for row in self.whole::<TotalsRow>(&at, all, "totals").await? {
                 let sum = sums.entry((row.metric, row.label)).or_default();
                 *sum = sum.wrapping_add(row.count);
@@ -52,9 +61,15 @@ impl Reads {
         for ((metric, label), sum) in sums.into_iter().filter(|(_, sum)| !sum.is_zero()) {
             let count = u64::try_from(sum.to_u128().unwrap_or(u128::MAX)).unwrap_or(u64::MAX);
             match metric {
-                Metric::Vaults => totals.vaults.extend(label.parse().ok().map(|status| (status, count))),
-                Metric::Accounts => totals.accounts.extend(label.parse().ok().map(|status| (status, count))),
-                Metric::Transfers => totals.transfers.extend(label.parse().ok().map(|status| (status, count))),
+                Metric::Vaults => totals
+                    .vaults
+                    .extend(label.parse().ok().map(|status| (status, count))),
+                Metric::Accounts => totals
+                    .accounts
+                    .extend(label.parse().ok().map(|status| (status, count))),
+                Metric::Transfers => totals
+                    .transfers
+                    .extend(label.parse().ok().map(|status| (status, count))),
                 Metric::Assets => totals.assets.extend(label.parse().ok().map(|asset| (asset, sum))),
             }
         }

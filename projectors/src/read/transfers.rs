@@ -72,9 +72,11 @@ impl TransferFilter {
         match (self.vault, self.status, self.open, &self.asset) {
             (Some(vault), ..) => vec![(tables::TRANSFER_BY_VAULT.name, vec![t(organization), t(vault)])],
             (_, Some(status), ..) => vec![by_status(&status)],
-            (_, _, Some(true), _) => {
-                TransferStatus::ALL.iter().filter(|s| !s.is_terminal()).map(by_status).collect()
-            }
+            (_, _, Some(true), _) => TransferStatus::ALL
+                .iter()
+                .filter(|s| !s.is_terminal())
+                .map(by_status)
+                .collect(),
             (.., Some(asset)) => vec![(tables::TRANSFER_BY_ASSET.name, vec![t(organization), t(asset)])],
             _ => vec![(tables::TRANSFER_BY_ORGANIZATION.name, vec![t(organization)])],
         }
@@ -93,7 +95,9 @@ impl TransferFilter {
 
     /// Whether an entry lies behind the far end of the range.
     fn is_beyond(&self, entry: &Entry, direction: Direction) -> bool {
-        let Some(KeyPart::Number(created)) = entry.row.clustering.first() else { return false };
+        let Some(KeyPart::Number(created)) = entry.row.clustering.first() else {
+            return false;
+        };
         match direction {
             Direction::Backward => self.created_from.is_some_and(|from| *created < micros(from)),
             Direction::Forward => self.created_until.is_some_and(|until| *created >= micros(until)),
@@ -112,9 +116,15 @@ impl Reads {
         organization: OrganizationId,
         id: TransferId,
     ) -> Result<Option<Transfer>, ReadError> {
-        let Some(at) = self.at_shard(ViewName::Transfers, id.shard()) else { return Ok(None) };
-        let row = self.row::<TransferRow>(&at, key(&tables::TRANSFER, [t(organization), t(id)], [])).await?;
-        let transfers = self.with_executions(&[at], row.into_iter().map(|row| (0, row)).collect()).await?;
+        let Some(at) = self.at_shard(ViewName::Transfers, id.shard()) else {
+            return Ok(None);
+        };
+        let row = self
+            .row::<TransferRow>(&at, key(&tables::TRANSFER, [t(organization), t(id)], []))
+            .await?;
+        let transfers = self
+            .with_executions(&[at], row.into_iter().map(|row| (0, row)).collect())
+            .await?;
         Ok(transfers.into_iter().next())
     }
 
@@ -124,8 +134,11 @@ impl Reads {
         organization: OrganizationId,
         id: ExecutionId,
     ) -> Result<Option<ExecutionRow>, ReadError> {
-        let Some(at) = self.at_shard(ViewName::Transfers, id.shard()) else { return Ok(None) };
-        self.row(&at, key(&tables::EXECUTION, [t(organization), t(id)], [])).await
+        let Some(at) = self.at_shard(ViewName::Transfers, id.shard()) else {
+            return Ok(None);
+        };
+        self.row(&at, key(&tables::EXECUTION, [t(organization), t(id)], []))
+            .await
     }
 
     /// The transfers of a tenant.
@@ -144,9 +157,15 @@ impl Reads {
             Some(cursor) => Some(parts(cursor, "nt")?),
             None => filter.start(direction),
         };
-        let chain = filter.chain.clone().or_else(|| filter.asset.as_ref().map(AssetId::chain));
+        let chain = filter
+            .chain
+            .clone()
+            .or_else(|| filter.asset.as_ref().map(AssetId::chain));
         let families = self.chain_families(chain.as_ref());
-        let ats: Vec<At> = families.into_iter().map(|f| self.at(ViewName::Transfers, f)).collect();
+        let ats: Vec<At> = families
+            .into_iter()
+            .map(|f| self.at(ViewName::Transfers, f))
+            .collect();
         let scans = ats
             .iter()
             .enumerate()
@@ -154,10 +173,16 @@ impl Reads {
             .map(|(i, (table, partition))| (i, scan(table, partition, after.clone(), direction)))
             .collect();
         let mut merge = Merge::new(self, &ats, scans, direction);
-        let (found, next) = self.filtered(organization, filter, page.limit(), direction, &mut merge).await?;
+        let (found, next) = self
+            .filtered(organization, filter, page.limit(), direction, &mut merge)
+            .await?;
         let (cursors, rows): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let transfers = self.with_executions(&ats, rows).await?;
-        let items = cursors.into_iter().zip(transfers).map(|(cursor, row)| Edge { cursor, row }).collect();
+        let items = cursors
+            .into_iter()
+            .zip(transfers)
+            .map(|(cursor, row)| Edge { cursor, row })
+            .collect();
         Ok(Page { items, next })
     }
 
@@ -172,8 +197,12 @@ impl Reads {
     ) -> Result<(Found, Option<Vec<u8>>), ReadError> {
         let (mut found, mut examined): (Found, usize) = (Vec::new(), 0);
         loop {
-            let entries = merge.take((limit - found.len()).max(if examined > 0 { 128 } else { 1 })).await?;
-            let Some(last) = entries.last().map(|e| cursor(&e.row.clustering)) else { return Ok((found, None)) };
+            let entries = merge
+                .take((limit - found.len()).max(if examined > 0 { 128 } else { 1 }))
+                .await?;
+            let Some(last) = entries.last().map(|e| cursor(&e.row.clustering)) else {
+                return Ok((found, None));
+            };
             examined += entries.len();
             let count = entries.len();
             let rows = self.transfer_rows(organization, merge.ats, &entries).await?;
@@ -182,7 +211,10 @@ impl Reads {
                     return Ok((found, None));
                 }
                 let here = cursor(&entry.row.clustering);
-                found.extend(row.filter(|row| filter.passes(row)).map(|row| (here.clone(), (entry.at, row))));
+                found.extend(
+                    row.filter(|row| filter.passes(row))
+                        .map(|row| (here.clone(), (entry.at, row))),
+                );
                 if found.len() == limit {
                     let more = i + 1 < count || merge.has_more().await?;
                     return Ok((found, more.then_some(here)));
@@ -233,9 +265,14 @@ impl Reads {
         rows: Vec<(usize, TransferRow)>,
     ) -> Result<Vec<Transfer>, ReadError> {
         let wanted = rows.iter().flat_map(|(at, row)| {
-            row.executions.iter().map(|id| (*at, key(&tables::EXECUTION, [t(row.organization_id), t(id)], [])))
+            row.executions
+                .iter()
+                .map(|id| (*at, key(&tables::EXECUTION, [t(row.organization_id), t(id)], [])))
         });
-        let mut executions = self.scattered::<ExecutionRow>(ats, wanted.collect()).await?.into_iter();
+        let mut executions = self
+            .scattered::<ExecutionRow>(ats, wanted.collect())
+            .await?
+            .into_iter();
         let joined = rows.into_iter().map(|(_, row)| {
             let executions = executions.by_ref().take(row.executions.len()).flatten().collect();
             Transfer { row, executions }
@@ -244,20 +281,45 @@ impl Reads {
     }
 
     /// Transfers and executions of a shard that are not over, oldest first, for workflows: hints, never decisions.
-    pub async fn open_in_shard(&self, shard: ShardNumber, page: &PageRequest) -> Result<Page<OpenRow>, ReadError> {
-        let Some(at) = self.at_shard(ViewName::Transfers, shard) else { return Ok(Page::empty()) };
+    pub async fn open_in_shard(
+        &self,
+        shard: ShardNumber,
+        page: &PageRequest,
+    ) -> Result<Page<OpenRow>, ReadError> {
+        let Some(at) = self.at_shard(ViewName::Transfers, shard) else {
+            return Ok(Page::empty());
+        };
         let after = page.after.as_deref().map(|c| parts(c, "nt")).transpose()?;
         let limit = page.limit();
-        let open = scan(tables::OPEN.name, vec![n(shard.0.into())], after, Direction::Forward);
-        let mut rows = self.scan(&at, &Scan { limit: limit + 1, ..open }).await?;
+        let open = scan(
+            tables::OPEN.name,
+            vec![n(shard.0.into())],
+            after,
+            Direction::Forward,
+        );
+        let mut rows = self
+            .scan(
+                &at,
+                &Scan {
+                    limit: limit + 1,
+                    ..open
+                },
+            )
+            .await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(|row| cursor(&row.clustering));
         let items = rows.iter().map(|row| {
             let value = super::decode(tables::OPEN.name, &row.value)?;
-            Ok(Edge { cursor: cursor(&row.clustering), row: value })
+            Ok(Edge {
+                cursor: cursor(&row.clustering),
+                row: value,
+            })
         });
-        Ok(Page { items: items.collect::<Result<_, ReadError>>()?, next })
+        Ok(Page {
+            items: items.collect::<Result<_, ReadError>>()?,
+            next,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
-//! Vaults, accounts and balances of a tenant.
+//! Vaults of a tenant.
 //!
 //! Vaults are listed by age or name from tables; by balance or activity from at most [`MAX_MERGE`] rows in memory. What
-//! accounts hold lives in the chains' stores; names live in `core`.
+//! they hold lives in the chains' stores, and is brought together here.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use vaultstream_domain::ports::view_store::{Direction, KeyPart, MAX_SCAN, Scan};
 use vaultstream_event_schemas::status::VaultStatus;
 use vaultstream_event_schemas::vault::v1::Tier;
-use vaultstream_event_schemas::{AccountId, Amount, AssetId, Family, OrganizationId, VaultId};
+use vaultstream_event_schemas::{Amount, AssetId, Family, OrganizationId, VaultId};
 
 use super::merge::{Merge, scan};
 use super::page::{Edge, Page, PageRequest, cursor, parts};
-use super::{At, MAX_EXAMINED, MAX_MERGE, ReadError, Reads, decode};
-use crate::rows::{AccountRow, ActivityRow, BalanceRow, VaultRow};
+use super::{MAX_EXAMINED, MAX_MERGE, ReadError, Reads, decode};
+use crate::rows::{ActivityRow, BalanceRow, VaultRow};
 use crate::tables::{self, folded, key, t};
 use crate::view_name::ViewName;
 
@@ -61,7 +61,11 @@ impl VaultFilter {
 
 impl Reads {
     /// A vault of a tenant.
-    pub async fn vault(&self, organization: OrganizationId, id: VaultId) -> Result<Option<VaultRow>, ReadError> {
+    pub async fn vault(
+        &self,
+        organization: OrganizationId,
+        id: VaultId,
+    ) -> Result<Option<VaultRow>, ReadError> {
         Ok(self.vaults_by_id(organization, &[id]).await?.pop().flatten())
     }
 
@@ -72,7 +76,10 @@ impl Reads {
         ids: &[VaultId],
     ) -> Result<Vec<Option<VaultRow>>, ReadError> {
         let at = self.at(ViewName::Vaults, Family::Core);
-        let keys: Vec<_> = ids.iter().map(|id| key(&tables::VAULT, [t(organization), t(id)], [])).collect();
+        let keys: Vec<_> = ids
+            .iter()
+            .map(|id| key(&tables::VAULT, [t(organization), t(id)], []))
+            .collect();
         self.rows(&at, &keys).await
     }
 
@@ -109,7 +116,8 @@ impl Reads {
         let ats = [self.at(ViewName::Vaults, Family::Core)];
         let scans = vec![(0, scan(table.name, vec![t(organization)], after, direction))];
         let mut merge = Merge::new(self, &ats, scans, direction);
-        self.walk(organization, filter, page.limit(), prefix.as_deref(), &mut merge).await
+        self.walk(organization, filter, page.limit(), prefix.as_deref(), &mut merge)
+            .await
     }
 
     async fn walk(
@@ -122,30 +130,41 @@ impl Reads {
     ) -> Result<Page<VaultRow>, ReadError> {
         let (mut items, mut examined) = (Vec::new(), 0);
         loop {
-            let entries = merge.take((limit - items.len()).max(if examined > 0 { 128 } else { 1 })).await?;
+            let entries = merge
+                .take((limit - items.len()).max(if examined > 0 { 128 } else { 1 }))
+                .await?;
             let Some(last) = entries.last().map(|e| cursor(&e.row.clustering)) else {
                 return Ok(Page { items, next: None });
             };
             examined += entries.len();
             let count = entries.len();
             let keys = entries.iter().filter_map(|e| e.row.clustering.last());
-            let keys: Vec<_> = keys.map(|id| key(&tables::VAULT, [t(organization), id.clone()], [])).collect();
+            let keys: Vec<_> = keys
+                .map(|id| key(&tables::VAULT, [t(organization), id.clone()], []))
+                .collect();
             let rows = self.rows::<VaultRow>(&merge.ats[0], &keys).await?;
             for (i, (entry, row)) in entries.iter().zip(rows).enumerate() {
                 if prefix.is_some_and(|p| !begins_with(entry.row.clustering.first(), p)) {
                     return Ok(Page { items, next: None });
                 }
                 let here = cursor(&entry.row.clustering);
-                items.extend(
-                    row.filter(|row| filter.passes(row)).map(|row| Edge { cursor: here.clone(), row }),
-                );
+                items.extend(row.filter(|row| filter.passes(row)).map(|row| Edge {
+                    cursor: here.clone(),
+                    row,
+                }));
                 if items.len() == limit {
                     let more = i + 1 < count || merge.has_more().await?;
-                    return Ok(Page { items, next: more.then_some(here) });
+                    return Ok(Page {
+                        items,
+                        next: more.then_some(here),
+                    });
                 }
             }
             if examined >= MAX_EXAMINED {
-                return Ok(Page { items, next: Some(last) });
+                return Ok(Page {
+                    items,
+                    next: Some(last),
+                });
             }
         }
     }
@@ -164,9 +183,10 @@ impl Reads {
         rows.sort_by_key(|row| Reverse((rank(row.id), row.id)));
         if let Some(after) = &page.after {
             let bound = match parts(after, "tt")?.as_slice() {
-                [KeyPart::Text(rank), KeyPart::Text(id)] => {
-                    (rank.parse().map_err(|_| ReadError::Cursor)?, id.parse().map_err(|_| ReadError::Cursor)?)
-                }
+                [KeyPart::Text(rank), KeyPart::Text(id)] => (
+                    rank.parse().map_err(|_| ReadError::Cursor)?,
+                    id.parse().map_err(|_| ReadError::Cursor)?,
+                ),
                 _ => return Err(ReadError::Cursor),
             };
             rows.retain(|row| (rank(row.id), row.id) < bound);
@@ -176,7 +196,10 @@ impl Reads {
         rows.truncate(limit);
         let items: Vec<_> = rows
             .into_iter()
-            .map(|row| Edge { cursor: cursor(&[t(rank(row.id)), t(row.id)]), row })
+            .map(|row| Edge {
+                cursor: cursor(&[t(rank(row.id)), t(row.id)]),
+                row,
+            })
             .collect();
         let next = items.last().filter(|_| more).map(|edge| edge.cursor.clone());
         Ok(Page { items, next })
@@ -184,14 +207,20 @@ impl Reads {
 
     async fn every_vault(&self, organization: OrganizationId) -> Result<Vec<VaultRow>, ReadError> {
         let at = self.at(ViewName::Vaults, Family::Core);
-        let mut list =
-            scan(tables::VAULT_BY_CREATED.name, vec![t(organization)], None, Direction::Forward);
+        let mut list = scan(
+            tables::VAULT_BY_CREATED.name,
+            vec![t(organization)],
+            None,
+            Direction::Forward,
+        );
         let mut rows = Vec::new();
         loop {
             let chunk = self.scan(&at, &list).await?;
             list.after = chunk.last().map(|row| row.clustering.clone());
             let keys = chunk.iter().filter_map(|row| row.clustering.last());
-            let keys: Vec<_> = keys.map(|id| key(&tables::VAULT, [t(organization), id.clone()], [])).collect();
+            let keys: Vec<_> = keys
+                .map(|id| key(&tables::VAULT, [t(organization), id.clone()], []))
+                .collect();
             rows.extend(self.rows::<VaultRow>(&at, &keys).await?.into_iter().flatten());
             if rows.len() > MAX_MERGE {
                 return Err(ReadError::Narrow { of: "vaults" });
@@ -210,22 +239,45 @@ impl Reads {
         let mut held: BTreeMap<VaultId, Amount> = BTreeMap::new();
         for family in self.chain_families(Some(&asset.chain())) {
             let at = self.at(ViewName::Balances, family);
-            let all = scan(tables::BALANCE_BY_ORGANIZATION.name, vec![t(organization)], None, Direction::Forward);
-            let rows: Vec<BalanceRow> =
-                self.whole(&at, Scan { prefix: vec![t(asset)], ..all }, "balances").await?;
+            let all = scan(
+                tables::BALANCE_BY_ORGANIZATION.name,
+                vec![t(organization)],
+                None,
+                Direction::Forward,
+            );
+            let rows: Vec<BalanceRow> = self
+                .whole(
+                    &at,
+                    Scan {
+                        prefix: vec![t(asset)],
+                        ..all
+                    },
+                    "balances",
+                )
+                .await?;
             for row in rows {
                 let sum = held.entry(row.vault_id).or_default();
-                *sum = sum.checked_add(row.minor).unwrap_or(Amount::from_be_bytes([0xff; 32]));
+                *sum = sum
+                    .checked_add(row.minor)
+                    .unwrap_or(Amount::from_be_bytes([0xff; 32]));
             }
         }
         Ok(held)
     }
 
-    async fn activity_by_vault(&self, organization: OrganizationId) -> Result<BTreeMap<VaultId, Amount>, ReadError> {
+    async fn activity_by_vault(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<BTreeMap<VaultId, Amount>, ReadError> {
         let mut newest: BTreeMap<VaultId, Amount> = BTreeMap::new();
         for family in self.chain_families(None) {
             let at = self.at(ViewName::Transfers, family);
-            let mut list = scan(tables::ACTIVITY.name, vec![t(organization)], None, Direction::Forward);
+            let mut list = scan(
+                tables::ACTIVITY.name,
+                vec![t(organization)],
+                None,
+                Direction::Forward,
+            );
             loop {
                 let chunk = self.scan(&at, &list).await?;
                 list.after = chunk.last().map(|row| row.clustering.clone());
@@ -245,66 +297,6 @@ impl Reads {
             }
         }
         Ok(newest)
-    }
-
-    /// An account of a tenant.
-    pub async fn account(
-        &self,
-        organization: OrganizationId,
-        id: AccountId,
-    ) -> Result<Option<AccountRow>, ReadError> {
-        let Some(at) = self.at_shard(ViewName::Balances, id.shard()) else { return Ok(None) };
-        self.row(&at, key(&tables::ACCOUNT, [t(organization), t(id)], [])).await
-    }
-
-    /// The accounts of a vault, by chain and id.
-    pub async fn accounts_of_vault(
-        &self,
-        organization: OrganizationId,
-        vault: VaultId,
-    ) -> Result<Vec<AccountRow>, ReadError> {
-        let mut accounts = Vec::new();
-        for at in self.balances() {
-            let list =
-                scan(tables::ACCOUNT_BY_VAULT.name, vec![t(organization), t(vault)], None, Direction::Forward);
-            let entries = self.scan(&at, &list).await?;
-            let keys = entries.iter().filter_map(|row| row.clustering.last());
-            let keys: Vec<_> = keys.map(|id| key(&tables::ACCOUNT, [t(organization), id.clone()], [])).collect();
-            accounts.extend(self.rows::<AccountRow>(&at, &keys).await?.into_iter().flatten());
-        }
-        Ok(accounts)
-    }
-
-    /// What a vault's accounts hold, by asset and account.
-    pub async fn balances_of_vault(
-        &self,
-        organization: OrganizationId,
-        vault: VaultId,
-    ) -> Result<Vec<BalanceRow>, ReadError> {
-        self.balances_in(tables::BALANCE_BY_VAULT.name, vec![t(organization), t(vault)]).await
-    }
-
-    /// What all accounts of a tenant hold, by asset and account; at most [`MAX_MERGE`] a chain.
-    pub async fn balances_of_organization(&self, organization: OrganizationId) -> Result<Vec<BalanceRow>, ReadError> {
-        self.balances_in(tables::BALANCE_BY_ORGANIZATION.name, vec![t(organization)]).await
-    }
-
-    async fn balances_in(
-        &self,
-        table: &'static str,
-        partition: Vec<KeyPart>,
-    ) -> Result<Vec<BalanceRow>, ReadError> {
-        let mut balances = Vec::new();
-        for at in self.balances() {
-            let all = scan(table, partition.clone(), None, Direction::Forward);
-            balances.extend(self.whole::<BalanceRow>(&at, all, "balances").await?);
-        }
-        balances.sort_by(|a, b| (&a.asset, a.account_id).cmp(&(&b.asset, b.account_id)));
-        Ok(balances)
-    }
-
-    fn balances(&self) -> Vec<At> {
-        self.chain_families(None).into_iter().map(|f| self.at(ViewName::Balances, f)).collect()
     }
 }
 

@@ -46,13 +46,20 @@ impl View for Balances {
         begin(seen, &at, rows);
         let old = rows.get::<AccountRow>(&at)?.cloned();
         let new = next(old.as_ref(), seen)?;
-        let Some(account) = new.as_ref().or(old.as_ref()) else { return Ok(()) };
+        let Some(account) = new.as_ref().or(old.as_ref()) else {
+            return Ok(());
+        };
         let mut held = Vec::new();
         for reading in readings(seen) {
             held.extend(observe(seen, account, reading, rows)?);
         }
         for (key, by_organization, balance, before) in held {
-            rows.total(seen, Metric::Assets, balance.asset.as_str(), (balance.minor, before));
+            rows.total(
+                seen,
+                Metric::Assets,
+                balance.asset.as_str(),
+                (balance.minor, before),
+            );
             rows.put_entry(by_organization, &balance, seen.hlc())?;
             rows.put(key, balance, seen.hlc());
         }
@@ -85,7 +92,11 @@ fn next(old: Option<&AccountRow>, seen: &Seen<'_>) -> Result<Option<AccountRow>,
 }
 
 fn row_key(seen: &Seen<'_>) -> RowKey {
-    key(&tables::ACCOUNT, [t(seen.organization()), t(seen.stored.envelope.stream)], [])
+    key(
+        &tables::ACCOUNT,
+        [t(seen.organization()), t(seen.stored.envelope.stream)],
+        [],
+    )
 }
 
 fn account(seen: &Seen<'_>) -> AccountId {
@@ -101,7 +112,11 @@ fn readings<'a>(seen: &Seen<'a>) -> impl Iterator<Item = &'a BalanceObserved> + 
 
 fn balance_key(seen: &Seen<'_>, reading: &BalanceObserved) -> Option<RowKey> {
     let partition = [t(seen.organization()), t(seen.vault()?)];
-    Some(key(&tables::BALANCE_BY_VAULT, partition, [t(&reading.asset), t(account(seen))]))
+    Some(key(
+        &tables::BALANCE_BY_VAULT,
+        partition,
+        [t(&reading.asset), t(account(seen))],
+    ))
 }
 
 fn apply(row: Option<AccountRow>, event: &AccountEvent, seen: &Seen<'_>) -> Result<AccountRow, FoldError> {
@@ -163,7 +178,11 @@ fn observe(
         return Ok(None);
     }
     let before = before.map_or(Amount::ZERO, |row| row.minor);
-    let by_organization = key(&tables::BALANCE_BY_ORGANIZATION, [t(account.organization_id)], clustering);
+    let by_organization = key(
+        &tables::BALANCE_BY_ORGANIZATION,
+        [t(account.organization_id)],
+        clustering,
+    );
     let balance = BalanceRow {
         account_id: account.id,
         asset: reading.asset.clone(),
@@ -186,7 +205,11 @@ fn list(
     if old.is_none() {
         let partition = [t(new.organization_id), t(new.vault_id)];
         let entry = IndexRow { pos: seen.pos() };
-        rows.put_entry(key(&tables::ACCOUNT_BY_VAULT, partition, [t(new.id)]), &entry, seen.hlc())?;
+        rows.put_entry(
+            key(&tables::ACCOUNT_BY_VAULT, partition, [t(new.id)]),
+            &entry,
+            seen.hlc(),
+        )?;
     }
     let old_status = old.map(|row| row.status);
     if old_status != Some(new.status) {

@@ -34,7 +34,10 @@ impl View for Directory {
         &TABLES
     }
     fn wants(&self, kind: StreamKind) -> bool {
-        matches!(kind, StreamKind::Organization | StreamKind::ApiKey | StreamKind::Session)
+        matches!(
+            kind,
+            StreamKind::Organization | StreamKind::ApiKey | StreamKind::Session
+        )
     }
     fn needs(&self, seen: &Seen<'_>) -> Vec<RowKey> {
         unless_first(seen, row_key(seen))
@@ -84,7 +87,11 @@ fn fold<R: Entry>(seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError>
     if is_new {
         let (index, partition) = new.listed_in();
         let place = [n(new.created().0), t(seen.stored.envelope.stream)];
-        rows.put_entry(key(index, [t(partition)], place), &IndexRow { pos: seen.pos() }, seen.hlc())?;
+        rows.put_entry(
+            key(index, [t(partition)], place),
+            &IndexRow { pos: seen.pos() },
+            seen.hlc(),
+        )?;
     }
     rows.put(at, new, seen.hlc());
     Ok(())
@@ -104,7 +111,9 @@ impl Entry for OrganizationRow {
         (&tables::ORGANIZATION_BY_CREATED, tables::ALL.to_owned())
     }
     fn apply(row: Option<Self>, event: &Event, seen: &Seen<'_>) -> Result<Option<Self>, FoldError> {
-        let Event::Organization(event) = event else { return Ok(row) };
+        let Event::Organization(event) = event else {
+            return Ok(row);
+        };
         if let OrganizationEvent::Registered(e) = event {
             return Ok(Some(Self {
                 approval: e.approval,
@@ -152,7 +161,9 @@ impl Entry for ApiKeyRow {
         (&tables::API_KEY_BY_ORGANIZATION, self.organization_id.to_string())
     }
     fn apply(row: Option<Self>, event: &Event, seen: &Seen<'_>) -> Result<Option<Self>, FoldError> {
-        let Event::ApiKey(event) = event else { return Ok(row) };
+        let Event::ApiKey(event) = event else {
+            return Ok(row);
+        };
         if let ApiKeyEvent::Issued(e) = event {
             return Ok(Some(Self {
                 created_at: seen.at(),
@@ -192,7 +203,9 @@ impl Entry for SessionRow {
         (&tables::SESSION_BY_ORGANIZATION, self.organization_id.to_string())
     }
     fn apply(row: Option<Self>, event: &Event, seen: &Seen<'_>) -> Result<Option<Self>, FoldError> {
-        let Event::Session(event) = event else { return Ok(row) };
+        let Event::Session(event) = event else {
+            return Ok(row);
+        };
         let (key_id, scopes, expires_at) = match event {
             SessionEvent::Offered(e) => (e.key, &e.scopes, e.expires_at),
             SessionEvent::Opened(e) => (e.key, &e.scopes, e.expires_at),

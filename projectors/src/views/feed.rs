@@ -25,13 +25,18 @@ impl View for Feed {
         &TABLES
     }
     fn wants(&self, kind: StreamKind) -> bool {
-        !matches!(kind, StreamKind::Claim | StreamKind::Slots | StreamKind::ViewGeneration)
+        !matches!(
+            kind,
+            StreamKind::Claim | StreamKind::Slots | StreamKind::ViewGeneration
+        )
     }
     fn needs(&self, _: &Seen<'_>) -> Vec<RowKey> {
         Vec::new()
     }
     fn fold(&self, seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError> {
-        let Some(event) = to_public(seen.stored) else { return Ok(()) };
+        let Some(event) = to_public(seen.stored) else {
+            return Ok(());
+        };
         let partition = [t(seen.organization()), n(seen.shard().0.into())];
         let at = key(&tables::FEED, partition, [n(seen.pos())]);
         rows.put_entry(at, &FeedRow::from(event), seen.hlc())

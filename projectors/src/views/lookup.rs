@@ -34,7 +34,11 @@ impl View for Lookup {
         )
     }
     fn needs(&self, seen: &Seen<'_>) -> Vec<RowKey> {
-        if seen.events.iter().any(|event| name_of(event).is_some()) { vec![subject_key(seen)] } else { Vec::new() }
+        if seen.events.iter().any(|event| name_of(event).is_some()) {
+            vec![subject_key(seen)]
+        } else {
+            Vec::new()
+        }
     }
     fn fold(&self, seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError> {
         for event in seen.events {
@@ -44,7 +48,11 @@ impl View for Lookup {
             if let Some(term) = term_of(event) {
                 let row = row(seen, term);
                 let partition = [t(seen.organization()), t(folded(term))];
-                let at = key(&tables::LOOKUP_EXACT, partition, [t(row.kind.as_str()), t(&row.id)]);
+                let at = key(
+                    &tables::LOOKUP_EXACT,
+                    partition,
+                    [t(row.kind.as_str()), t(&row.id)],
+                );
                 rows.put_entry(at, &row, seen.hlc())?;
             }
         }

@@ -59,11 +59,16 @@ impl View for Transfers {
 }
 
 fn row_key(seen: &Seen<'_>) -> RowKey {
-    key(&tables::TRANSFER, [t(seen.organization()), t(seen.stored.envelope.stream)], [])
+    key(
+        &tables::TRANSFER,
+        [t(seen.organization()), t(seen.stored.envelope.stream)],
+        [],
+    )
 }
 
 fn activity_key(seen: &Seen<'_>) -> Option<RowKey> {
-    seen.vault().map(|vault| key(&tables::ACTIVITY, [t(seen.organization())], [t(vault)]))
+    seen.vault()
+        .map(|vault| key(&tables::ACTIVITY, [t(seen.organization())], [t(vault)]))
 }
 
 fn fold(seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError> {
@@ -104,7 +109,14 @@ fn touch(seen: &Seen<'_>, activity: Option<ActivityRow>, rows: &mut RowCache) {
     if let Some(key) = activity_key(seen)
         && activity.is_none_or(|row| row.hlc < seen.hlc())
     {
-        rows.put(key, ActivityRow { hlc: seen.hlc(), pos: seen.pos() }, seen.hlc());
+        rows.put(
+            key,
+            ActivityRow {
+                hlc: seen.hlc(),
+                pos: seen.pos(),
+            },
+            seen.hlc(),
+        );
     }
 }
 
@@ -151,13 +163,21 @@ fn apply(row: Option<TransferRow>, event: &TransferEvent, seen: &Seen<'_>) -> Re
         TransferEvent::Screened(e) => {
             row.approvals_needed = e.approvals_needed;
             row.rule = Some(e.rule.clone());
-            if e.approvals_needed == 0 { TransferStatus::Approved } else { TransferStatus::AwaitingApproval }
+            if e.approvals_needed == 0 {
+                TransferStatus::Approved
+            } else {
+                TransferStatus::AwaitingApproval
+            }
         }
         TransferEvent::Approved(e) => {
             row.approvals = e.approvals;
             row.approved_by.push(seen.stored.envelope.actor.clone());
             let enough = e.approvals >= row.approvals_needed;
-            if enough { TransferStatus::Approved } else { TransferStatus::AwaitingApproval }
+            if enough {
+                TransferStatus::Approved
+            } else {
+                TransferStatus::AwaitingApproval
+            }
         }
         TransferEvent::Denied(e) => {
             row.reason = Some(e.reason.clone());
@@ -179,7 +199,10 @@ fn apply(row: Option<TransferRow>, event: &TransferEvent, seen: &Seen<'_>) -> Re
             TransferStatus::Completed
         }
         TransferEvent::Failed(e) => {
-            row.failure = Some(Failure { code: e.code.clone(), detail: e.detail.clone() });
+            row.failure = Some(Failure {
+                code: e.code.clone(),
+                detail: e.detail.clone(),
+            });
             TransferStatus::Failed
         }
         TransferEvent::Reversed(e) => {
@@ -201,7 +224,11 @@ fn list(
     let place = || [n(new.created_hlc.0), t(new.id)];
     let organization = || t(new.organization_id);
     if old.is_none() {
-        rows.put_entry(key(&tables::TRANSFER_BY_ORGANIZATION, [organization()], place()), &entry, hlc)?;
+        rows.put_entry(
+            key(&tables::TRANSFER_BY_ORGANIZATION, [organization()], place()),
+            &entry,
+            hlc,
+        )?;
         let by_vault = [organization(), t(new.vault_id)];
         rows.put_entry(key(&tables::TRANSFER_BY_VAULT, by_vault, place()), &entry, hlc)?;
         let by_asset = [organization(), t(&new.asset)];
@@ -232,7 +259,11 @@ fn to_do(
     let at = key(&tables::OPEN, [n(seen.shard().0.into())], [n(created), t(id)]);
     match (was, is) {
         (false, true) => {
-            let row = OpenRow { id: id.to_string(), organization_id: seen.organization(), pos: seen.pos() };
+            let row = OpenRow {
+                id: id.to_string(),
+                organization_id: seen.organization(),
+                pos: seen.pos(),
+            };
             rows.add_entry(at, &row, seen.hlc())?;
         }
         (true, false) => rows.remove_entry(at, seen.hlc()),

@@ -23,8 +23,12 @@ impl View for Vaults {
         1
     }
     fn tables(&self) -> &'static [Table] {
-        const TABLES: [Table; 4] =
-            [tables::VAULT, tables::VAULT_BY_CREATED, tables::VAULT_BY_NAME, tables::TOTALS];
+        const TABLES: [Table; 4] = [
+            tables::VAULT,
+            tables::VAULT_BY_CREATED,
+            tables::VAULT_BY_NAME,
+            tables::TOTALS,
+        ];
         &TABLES
     }
     fn wants(&self, kind: StreamKind) -> bool {
@@ -57,7 +61,11 @@ impl View for Vaults {
 }
 
 fn row_key(seen: &Seen<'_>) -> RowKey {
-    key(&tables::VAULT, [t(seen.organization()), t(seen.stored.envelope.stream)], [])
+    key(
+        &tables::VAULT,
+        [t(seen.organization()), t(seen.stored.envelope.stream)],
+        [],
+    )
 }
 
 fn apply(row: Option<VaultRow>, event: &VaultEvent, seen: &Seen<'_>) -> Result<VaultRow, FoldError> {
@@ -81,7 +89,10 @@ fn apply(row: Option<VaultRow>, event: &VaultEvent, seen: &Seen<'_>) -> Result<V
         VaultEvent::Created(_) => {}
         VaultEvent::Renamed(e) => row.name.clone_from(&e.name),
         VaultEvent::AccountAdded(e) => {
-            row.accounts.push(VaultAccount { account_id: e.account, chain: e.chain.clone() });
+            row.accounts.push(VaultAccount {
+                account_id: e.account,
+                chain: e.chain.clone(),
+            });
         }
         VaultEvent::Archived(_) => row.status = VaultStatus::Archived,
     }
@@ -95,10 +106,20 @@ fn list(
     rows: &mut RowCache,
 ) -> Result<(), FoldError> {
     let entry = IndexRow { pos: seen.pos() };
-    let by_name = |name: &str| key(&tables::VAULT_BY_NAME, [t(new.organization_id)], [t(folded(name)), t(new.id)]);
+    let by_name = |name: &str| {
+        key(
+            &tables::VAULT_BY_NAME,
+            [t(new.organization_id)],
+            [t(folded(name)), t(new.id)],
+        )
+    };
     if old.is_none() {
         let by_created = [n(new.created_hlc.0), t(new.id)];
-        rows.put_entry(key(&tables::VAULT_BY_CREATED, [t(new.organization_id)], by_created), &entry, seen.hlc())?;
+        rows.put_entry(
+            key(&tables::VAULT_BY_CREATED, [t(new.organization_id)], by_created),
+            &entry,
+            seen.hlc(),
+        )?;
     }
     let old_name = old.map(|row| folded(&row.name));
     if old_name.as_deref() != Some(&folded(&new.name)) {

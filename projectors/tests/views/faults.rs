@@ -34,7 +34,11 @@ struct Tearing {
 
 /// `inner`, but after `left` flushes one tears.
 pub fn torn(inner: Arc<dyn ViewStore>, torn: Torn, left: u64) -> Arc<dyn ViewStore> {
-    Arc::new(Tearing { inner, torn, left: AtomicU64::new(left) })
+    Arc::new(Tearing {
+        inner,
+        torn,
+        left: AtomicU64::new(left),
+    })
 }
 
 #[async_trait]
@@ -52,7 +56,9 @@ impl ViewStore for Tearing {
         self.inner.scan(view, scan).await
     }
     async fn flush(&self, view: &ViewRef, mut flush: Flush) -> Result<(), ViewStoreError> {
-        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| Some(n.saturating_sub(1)));
+        let left = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| Some(n.saturating_sub(1)));
         if self.torn == Torn::Nothing || left != Ok(0) {
             return self.inner.flush(view, flush).await;
         }
@@ -71,7 +77,10 @@ impl ViewStore for Tearing {
             Torn::Rows | Torn::Whole | Torn::Nothing => {}
         }
         self.inner.flush(view, flush).await?;
-        Err(ViewStoreError { doing: "write a flush", source: "torn by the test".into() })
+        Err(ViewStoreError {
+            doing: "write a flush",
+            source: "torn by the test".into(),
+        })
     }
     async fn watermarks(&self, view: &ViewRef) -> Result<BTreeMap<ShardNumber, Place>, ViewStoreError> {
         self.inner.watermarks(view).await

@@ -19,7 +19,11 @@ async fn every_lane(node: &Node) -> Vec<(ViewName, Arc<dyn View>, ShardNumber)> 
     let mut lanes = Vec::new();
     for name in ViewName::ALL {
         for family in name.families(&node.registry) {
-            lanes.extend(node.registry.shards_of(&family).map(|shard| (name, view(name), shard)));
+            lanes.extend(
+                node.registry
+                    .shards_of(&family)
+                    .map(|shard| (name, view(name), shard)),
+            );
         }
     }
     lanes
@@ -54,7 +58,9 @@ async fn repeats_and_torn_flushes_should_change_nothing() {
             for shard in node.registry.shards_of(&at.family) {
                 crashes += crash_through(&node, &view, &at, shard, &mut dice).await;
             }
-            let found = digest(node.store.as_ref(), view.as_ref(), &at).await.expect("readable");
+            let found = digest(node.store.as_ref(), view.as_ref(), &at)
+                .await
+                .expect("readable");
             assert_eq!(found, expected, "seed {seed}, view {name} in {}", at.family);
             node.store.drop_generation(&at).await.expect("dropped");
             node.store.drop_generation(&clean).await.expect("dropped");
@@ -78,7 +84,13 @@ async fn crash_through(
     loop {
         rounds += 1;
         assert!(rounds < 500, "no progress");
-        let tears = [Torn::Totals, Torn::HalfOfRows, Torn::Rows, Torn::Whole, Torn::Nothing];
+        let tears = [
+            Torn::Totals,
+            Torn::HalfOfRows,
+            Torn::Rows,
+            Torn::Whole,
+            Torn::Nothing,
+        ];
         let tear = *dice.pick(if rounds < 8 { &tears[..4] } else { &tears });
         let mut parts = node.lane(view, at, shard);
         parts.store = torn(node.store.clone(), tear, dice.roll(4));
@@ -88,8 +100,13 @@ async fn crash_through(
         };
         let place = lane.place().position;
         let mut died = false;
-        for batch in batches.iter().filter(|b| b.last().is_some_and(|e| e.position > place)) {
-            lane.apply(&decoded(batch.clone())).await.expect("reads do not fail here");
+        for batch in batches
+            .iter()
+            .filter(|b| b.last().is_some_and(|e| e.position > place))
+        {
+            lane.apply(&decoded(batch.clone()))
+                .await
+                .expect("reads do not fail here");
             if lane.flush().await.is_err() {
                 died = true;
                 break;
@@ -116,7 +133,10 @@ async fn a_late_writer_should_change_nothing() {
         for shard in node.registry.shards_of(&at.family) {
             let events = node.events(shard).await;
             let mut zombie = Lane::open(node.lane(&view, &at, shard), 1).await.expect("opens");
-            zombie.apply(&decoded(events[..events.len() / 2].to_vec())).await.expect("folds");
+            zombie
+                .apply(&decoded(events[..events.len() / 2].to_vec()))
+                .await
+                .expect("folds");
             let mut lane = Lane::open(node.lane(&view, &at, shard), 1).await.expect("opens");
             lane.apply(&decoded(events.clone())).await.expect("folds");
             lane.flush().await.expect("writes");
@@ -126,8 +146,14 @@ async fn a_late_writer_should_change_nothing() {
         for mut zombie in zombies {
             zombie.flush().await.expect("a late write is no error");
         }
-        assert_eq!(node.store.watermarks(&at).await.expect("readable"), before, "{name}");
-        let found = digest(node.store.as_ref(), view.as_ref(), &at).await.expect("readable");
+        assert_eq!(
+            node.store.watermarks(&at).await.expect("readable"),
+            before,
+            "{name}"
+        );
+        let found = digest(node.store.as_ref(), view.as_ref(), &at)
+            .await
+            .expect("readable");
         assert_eq!(found, expected, "view {name} in {}", at.family);
         node.store.drop_generation(&at).await.expect("dropped");
         node.store.drop_generation(&clean).await.expect("dropped");

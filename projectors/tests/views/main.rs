@@ -4,8 +4,10 @@
 mod faults;
 mod history;
 mod lanes;
+mod life;
 mod meaning;
 mod poison;
 mod reads;
 mod rebuild;
 mod setup;
+mod tenants;

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use vaultstream_domain::State;
 use vaultstream_domain::aggregate::{fold, initial};
+use vaultstream_domain::execution::ExecutionState;
+use vaultstream_domain::transfer::TransferState;
+use vaultstream_domain::vault::{AccountState, VaultState};
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::{
     AccountId, Amount, AssetId, ExecutionId, OrganizationId, StreamId, TransferId, VaultId,
 };
 use vaultstream_projectors::read::Totals;
-use vaultstream_projectors::{ProjectorOptions, ViewName};
+use vaultstream_projectors::{ProjectorOptions, Reads, ViewName};
 
 use crate::history::History;
 use crate::setup::Node;
@@ -25,7 +28,14 @@ async fn truth(node: &Node) -> HashMap<StreamId, (State, OrganizationId, u64)> {
     let folded = streams.into_iter().map(|(stream, events)| {
         let organization = events[0].envelope.organization;
         let version = u64::try_from(events.len()).expect("small");
-        (stream, (fold(initial(stream), &events).expect("readable"), organization, version))
+        (
+            stream,
+            (
+                fold(initial(stream), &events).expect("readable"),
+                organization,
+                version,
+            ),
+        )
     });
     folded.collect()
 }
@@ -58,45 +68,102 @@ fn totals_of(truth: &HashMap<StreamId, (State, OrganizationId, u64)>, of: Organi
     totals
 }
 
+/// A stream, its tenant and its version.
+type Named = (StreamId, OrganizationId, u64);
+
+async fn transfer(reads: &Reads, (stream, organization, version): Named, expected: &TransferState) {
+    let id = TransferId::try_from(stream).expect("a transfer");
+    let found = reads
+        .transfer(organization, id)
+        .await
+        .expect("readable")
+        .expect("there");
+    assert_eq!(Some(found.row.status), expected.status, "{id}");
+    assert_eq!(
+        (found.row.approvals, found.row.version),
+        (expected.approvals, version),
+        "{id}"
+    );
+    let executions: Vec<_> = found.executions.iter().map(|e| e.id).collect();
+    assert_eq!(
+        executions,
+        expected.execution.into_iter().collect::<Vec<_>>(),
+        "{id}"
+    );
+}
+
+async fn execution(reads: &Reads, (stream, organization, version): Named, expected: &ExecutionState) {
+    let id = ExecutionId::try_from(stream).expect("an execution");
+    let found = reads
+        .execution(organization, id)
+        .await
+        .expect("readable")
+        .expect("there");
+    let tries: u32 = expected.attempts.iter().map(|a| a.broadcasts).sum();
+    assert_eq!(
+        (Some(found.status), found.broadcasts),
+        (expected.status, tries),
+        "{id}"
+    );
+    assert_eq!(found.version, version);
+}
+
+async fn vault(reads: &Reads, (stream, organization, version): Named, expected: &VaultState) {
+    let id = VaultId::try_from(stream).expect("a vault");
+    let found = reads
+        .vault(organization, id)
+        .await
+        .expect("readable")
+        .expect("there");
+    assert_eq!(
+        (Some(found.status), &found.name),
+        (expected.status, &expected.name)
+    );
+    assert_eq!(
+        (found.accounts.len(), found.version),
+        (expected.accounts.len(), version)
+    );
+}
+
+async fn account(reads: &Reads, (stream, organization, version): Named, expected: &AccountState) {
+    let id = AccountId::try_from(stream).expect("an account");
+    let found = reads
+        .account(organization, id)
+        .await
+        .expect("readable")
+        .expect("there");
+    assert_eq!(
+        (Some(found.status), &found.address),
+        (expected.status, &expected.address)
+    );
+    assert_eq!((&found.label, found.version), (&expected.label, version));
+    let balances = reads
+        .balances_of_vault(organization, found.vault_id)
+        .await
+        .expect("readable");
+    let held: BTreeMap<_, _> = balances
+        .into_iter()
+        .filter(|b| b.account_id == id)
+        .map(|b| (b.asset, b.minor))
+        .collect();
+    let expected: BTreeMap<_, _> = expected
+        .balances
+        .iter()
+        .map(|(asset, b)| (asset.clone(), b.minor))
+        .collect();
+    assert_eq!(held, expected, "{id}");
+}
+
 async fn compare(node: &Node, history: &History) {
     let truth = truth(node).await;
     let mut compared = 0;
     for (stream, (state, organization, version)) in &truth {
-        let organization = *organization;
+        let (organization, reads) = (*organization, &node.reads);
         match state {
-            State::Transfer(expected) => {
-                let id = TransferId::try_from(*stream).expect("a transfer");
-                let found = node.reads.transfer(organization, id).await.expect("readable").expect("there");
-                assert_eq!(Some(found.row.status), expected.status, "{id}");
-                assert_eq!((found.row.approvals, found.row.version), (expected.approvals, *version), "{id}");
-                let executions: Vec<_> = found.executions.iter().map(|e| e.id).collect();
-                assert_eq!(executions, expected.execution.into_iter().collect::<Vec<_>>(), "{id}");
-            }
-            State::Execution(expected) => {
-                let id = ExecutionId::try_from(*stream).expect("an execution");
-                let found = node.reads.execution(organization, id).await.expect("readable").expect("there");
-                let tries: u32 = expected.attempts.iter().map(|a| a.broadcasts).sum();
-                assert_eq!((Some(found.status), found.broadcasts), (expected.status, tries), "{id}");
-                assert_eq!(found.version, *version);
-            }
-            State::Vault(expected) => {
-                let id = VaultId::try_from(*stream).expect("a vault");
-                let found = node.reads.vault(organization, id).await.expect("readable").expect("there");
-                assert_eq!((Some(found.status), &found.name), (expected.status, &expected.name));
-                assert_eq!((found.accounts.len(), found.version), (expected.accounts.len(), *version));
-            }
-            State::Account(expected) => {
-                let id = AccountId::try_from(*stream).expect("an account");
-                let found = node.reads.account(organization, id).await.expect("readable").expect("there");
-                assert_eq!((Some(found.status), &found.address), (expected.status, &expected.address));
-                assert_eq!((&found.label, found.version), (&expected.label, *version));
-                let balances = node.reads.balances_of_vault(organization, found.vault_id).await.expect("readable");
-                let held: BTreeMap<_, _> =
-                    balances.into_iter().filter(|b| b.account_id == id).map(|b| (b.asset, b.minor)).collect();
-                let expected: BTreeMap<_, _> =
-                    expected.balances.iter().map(|(asset, b)| (asset.clone(), b.minor)).collect();
-                assert_eq!(held, expected, "{id}");
-            }
+            State::Transfer(expected) => transfer(reads, (*stream, organization, *version), expected).await,
+            State::Execution(expected) => execution(reads, (*stream, organization, *version), expected).await,
+            State::Vault(expected) => vault(reads, (*stream, organization, *version), expected).await,
+            State::Account(expected) => account(reads, (*stream, organization, *version), expected).await,
             _ => continue,
         }
         compared += 1;
@@ -110,7 +177,11 @@ async fn compare(node: &Node, history: &History) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn views_should_say_what_the_domain_says_while_history_goes_on() {
-    let small = ProjectorOptions { cache_rows: 40, flush_rows: 20, ..ProjectorOptions::default() };
+    let small = ProjectorOptions {
+        cache_rows: 40,
+        flush_rows: 20,
+        ..ProjectorOptions::default()
+    };
     let mut node = Node::with(small);
     let mut history = History::new(node.registry.clone(), 11);
     node.start();

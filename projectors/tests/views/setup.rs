@@ -87,9 +87,15 @@ impl Node {
 
     pub fn with(options: ProjectorOptions) -> Self {
         let dir = Arc::new(tempfile::tempdir().expect("a temporary directory"));
-        let log_options = LogOptions { synchronous: Synchronous::Normal, ..LogOptions::new(dir.path().join("log.db"), families()) };
+        let log_options = LogOptions {
+            synchronous: Synchronous::Normal,
+            ..LogOptions::new(dir.path().join("log.db"), families())
+        };
         let log = Arc::new(SqliteLog::open(&log_options).expect("the log opens"));
-        let views = ViewOptions::new(dir.path(), families().into_iter().map(|(family, _)| family).collect());
+        let views = ViewOptions::new(
+            dir.path(),
+            families().into_iter().map(|(family, _)| family).collect(),
+        );
         let store = Arc::new(SqliteViews::open(&views).expect("the views open"));
         Self::on(dir, log, store, options)
     }
@@ -101,13 +107,24 @@ impl Node {
         Self::on(dir, log, store, options)
     }
 
-    fn on(dir: Arc<tempfile::TempDir>, log: Arc<SqliteLog>, store: Arc<SqliteViews>, options: ProjectorOptions) -> Self {
+    fn on(
+        dir: Arc<tempfile::TempDir>,
+        log: Arc<SqliteLog>,
+        store: Arc<SqliteViews>,
+        options: ProjectorOptions,
+    ) -> Self {
         let registry = log.registry();
         let generations = Arc::new(Generations::default());
         let (watermarks, switch) = (Arc::new(Watermarks::default()), Arc::new(Numbers::default()));
         let bus = Arc::new(LogBus::new(log.clone()));
         let observer = Arc::new(TracingObserver);
-        let tailer = Tailer::new(bus, log.clone(), Arc::new(SystemClock), observer, TailOptions::default());
+        let tailer = Tailer::new(
+            bus,
+            log.clone(),
+            Arc::new(SystemClock),
+            observer,
+            TailOptions::default(),
+        );
         let projector = Projector::new(ProjectorParts {
             store: store.clone(),
             log: log.clone(),
@@ -129,7 +146,19 @@ impl Node {
             watermarks: watermarks.clone(),
         });
         let shutdown = CancellationToken::new();
-        Self { log, registry, store, generations, watermarks, switch, projector, reads, shutdown, running: None, _dir: dir }
+        Self {
+            log,
+            registry,
+            store,
+            generations,
+            watermarks,
+            switch,
+            projector,
+            reads,
+            shutdown,
+            running: None,
+            _dir: dir,
+        }
     }
 
     pub fn start(&mut self) {
@@ -159,7 +188,10 @@ impl Node {
     /// Waits until every view holds everything.
     pub async fn caught_up(&self) {
         let positions = self.positions().await;
-        self.reads.wait(&ViewName::ALL, &positions, 30_000).await.expect("the views catch up");
+        self.reads
+            .wait(&ViewName::ALL, &positions, 30_000)
+            .await
+            .expect("the views catch up");
     }
 
     /// Digests of every view in every family, at the generation that is read.
@@ -169,7 +201,9 @@ impl Node {
             for family in name.families(&self.registry) {
                 let generation = self.generations.current(name, &family);
                 let at = name.at(family.clone(), generation);
-                let digest = digest(self.store.as_ref(), view(name).as_ref(), &at).await.expect("readable");
+                let digest = digest(self.store.as_ref(), view(name).as_ref(), &at)
+                    .await
+                    .expect("readable");
                 digests.insert((name, family), digest);
             }
         }
@@ -207,13 +241,20 @@ impl Node {
         self.create(at, view.as_ref()).await;
         for shard in self.registry.shards_of(&at.family) {
             let mut lane = Lane::open(self.lane(view, at, shard), 1).await.expect("opens");
-            lane.apply(&decoded(self.events(shard).await)).await.expect("folds");
+            lane.apply(&decoded(self.events(shard).await))
+                .await
+                .expect("folds");
             lane.flush().await.expect("writes");
         }
-        digest(self.store.as_ref(), view.as_ref(), at).await.expect("readable")
+        digest(self.store.as_ref(), view.as_ref(), at)
+            .await
+            .expect("readable")
     }
 }
 
 pub fn decoded(events: Vec<StoredEvent>) -> Vec<Decoded> {
-    events.into_iter().map(|stored| Decoded::new(stored, true)).collect()
+    events
+        .into_iter()
+        .map(|stored| Decoded::new(stored, true))
+        .collect()
 }

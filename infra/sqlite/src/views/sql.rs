@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use rusqlite::types::{FromSqlError, Value, ValueRef};
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use vaultstream_domain::ports::view_store::{Direction, KeyPart, MAX_SCAN, RowKey, Scan};
 
@@ -20,7 +20,7 @@ type Statement = (String, Vec<Value>);
 pub(super) fn value_of(value: ValueRef<'_>) -> rusqlite::Result<KeyPart> {
     Ok(match value {
         ValueRef::Integer(number) => KeyPart::Number(number.unsigned_abs()),
-        other => KeyPart::Text(other.as_str().map_err(FromSqlError::from)?.to_owned()),
+        other => KeyPart::Text(other.as_str()?.to_owned()),
     })
 }
 

@@ -3,8 +3,9 @@
 use vaultstream_domain::Event;
 use vaultstream_domain::execution::ExecutionEvent;
 use vaultstream_domain::ports::view_store::RowKey;
+use vaultstream_event_schemas::chain::BlockRef;
 use vaultstream_event_schemas::execution::v1::{BroadcastOutcome, BroadcastTried, ProofOfDeath, Queued};
-use vaultstream_event_schemas::{ExecutionId, ExecutionStatus};
+use vaultstream_event_schemas::{Amount, ExecutionId, ExecutionStatus};
 
 use super::{read_activity, to_do, touch};
 use crate::cache::{FoldError, RowCache};
@@ -13,7 +14,11 @@ use crate::tables::{self, key, t};
 use crate::view::{Seen, begin};
 
 pub(super) fn row_key(seen: &Seen<'_>) -> RowKey {
-    key(&tables::EXECUTION, [t(seen.organization()), t(seen.stored.envelope.stream)], [])
+    key(
+        &tables::EXECUTION,
+        [t(seen.organization()), t(seen.stored.envelope.stream)],
+        [],
+    )
 }
 
 pub(super) fn fold(seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError> {
@@ -37,7 +42,12 @@ pub(super) fn fold(seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError
     new.pos = seen.pos();
     new.version = seen.sequence();
     new.updated_at = seen.at();
-    to_do(seen, (open_before, !new.status.is_terminal()), created.unwrap_or(new.created_hlc.0), rows)?;
+    to_do(
+        seen,
+        (open_before, !new.status.is_terminal()),
+        created.unwrap_or(new.created_hlc.0),
+        rows,
+    )?;
     touch(seen, activity, rows);
     rows.put(at, new, seen.hlc());
     Ok(())
@@ -72,7 +82,11 @@ fn queued(e: &Queued, seen: &Seen<'_>) -> ExecutionRow {
     }
 }
 
-fn apply(row: Option<ExecutionRow>, event: &ExecutionEvent, seen: &Seen<'_>) -> Result<ExecutionRow, FoldError> {
+fn apply(
+    row: Option<ExecutionRow>,
+    event: &ExecutionEvent,
+    seen: &Seen<'_>,
+) -> Result<ExecutionRow, FoldError> {
     if let ExecutionEvent::Queued(e) = event {
         return Ok(queued(e, seen));
     }
@@ -97,10 +111,7 @@ fn apply(row: Option<ExecutionRow>, event: &ExecutionEvent, seen: &Seen<'_>) -> 
         ExecutionEvent::BroadcastTried(e) => broadcast(&mut row, e),
         ExecutionEvent::Seen(_) => ExecutionStatus::Seen,
         ExecutionEvent::Included(e) => {
-            row.block = Some(e.block.clone());
-            row.fee = Some(e.fee);
-            row.succeeded = Some(e.succeeded);
-            row.txid = Some(e.txid.clone());
+            in_block(&mut row, &e.block, e.fee, e.succeeded, &e.txid);
             ExecutionStatus::Included
         }
         ExecutionEvent::Detached(_) => {
@@ -110,18 +121,21 @@ fn apply(row: Option<ExecutionRow>, event: &ExecutionEvent, seen: &Seen<'_>) -> 
             ExecutionStatus::Broadcasting
         }
         ExecutionEvent::Finalized(e) => {
-            row.block = Some(e.block.clone());
-            row.fee = Some(e.fee);
-            row.succeeded = Some(e.succeeded);
-            row.txid = Some(e.txid.clone());
+            in_block(&mut row, &e.block, e.fee, e.succeeded, &e.txid);
             ExecutionStatus::Finalized
         }
         ExecutionEvent::Stuck(e) => {
-            row.failure = Some(Failure { code: "stuck".to_owned(), detail: e.detail.clone() });
+            row.failure = Some(Failure {
+                code: "stuck".to_owned(),
+                detail: e.detail.clone(),
+            });
             ExecutionStatus::Stuck
         }
         ExecutionEvent::Dead(e) => {
-            row.failure = Some(Failure { code: e.code.clone(), detail: e.detail.clone() });
+            row.failure = Some(Failure {
+                code: e.code.clone(),
+                detail: e.detail.clone(),
+            });
             match e.proof {
                 ProofOfDeath::NeverSigned => ExecutionStatus::Dead,
                 ProofOfDeath::SlotConsumed { .. } => ExecutionStatus::Superseded,
@@ -136,8 +150,18 @@ fn apply(row: Option<ExecutionRow>, event: &ExecutionEvent, seen: &Seen<'_>) -> 
     Ok(row)
 }
 
+fn in_block(row: &mut ExecutionRow, block: &BlockRef, fee: Amount, succeeded: bool, txid: &str) {
+    row.block = Some(block.clone());
+    row.fee = Some(fee);
+    row.succeeded = Some(succeeded);
+    row.txid = Some(txid.to_owned());
+}
+
 fn broadcast(row: &mut ExecutionRow, e: &BroadcastTried) -> ExecutionStatus {
-    let taken = matches!(e.outcome, BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown);
+    let taken = matches!(
+        e.outcome,
+        BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown
+    );
     row.broadcasts += 1;
     row.last_outcome = Some(e.outcome);
     row.last_error = (!taken).then(|| e.detail.clone());
