@@ -63,7 +63,7 @@ fn inside(app: App) -> AnyView {
     });
     say_state(app);
     view! {
-        <a class="skip" href="#content" on:click=skip>{say(Word::SkipToContent)}</a>
+        <a class="skip" href="#content" on:click=move |event| skip(&event)>{say(Word::SkipToContent)}</a>
         <div class="top">{sandbox(app)}{top_bar::top_bar(app, sheet)}</div>
         <div class="body">
             {rail::rail(app, open, sheet)}
@@ -91,7 +91,7 @@ fn page(route: &Route) -> AnyView {
 }
 
 /// Moves the keyboard's place past the frame without touching the address bar.
-fn skip(event: web_sys::MouseEvent) {
+fn skip(event: &web_sys::MouseEvent) {
     event.prevent_default();
     crate::browser::focus("content");
 }
