@@ -1,13 +1,11 @@
 //! The embedded assembly: every port filled with a part that needs no set-up, all in one data directory.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use vaultstream_domain::platform::view_generation_id;
 use vaultstream_domain::ports::{
     Bus, ChainNode, Clock, EventLog, Faucet, Ids, Progress, Rng, Spawn, ViewStore,
 };
@@ -18,8 +16,7 @@ use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
 use vaultstream_infra_sqlite::views::{SqliteViews, ViewOptions};
 use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog, SqliteProgress};
 use vaultstream_kernel::tailer::TailOptions;
-use vaultstream_kernel::{Executor, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer, load_state};
-use vaultstream_projectors::{Generations, ViewName};
+use vaultstream_kernel::{Executor, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer};
 use vaultstream_sandbox_evm::{Options as SandboxOptions, Running, Sandbox};
 use vaultstream_workflows::Chain;
 
@@ -159,22 +156,6 @@ impl Embedded {
             chains,
             sandboxes,
         })
-    }
-
-    /// Which generation of each view is read, as the log says.
-    pub async fn generations(&self) -> Result<Generations> {
-        let registry = self.log.registry();
-        let mut active = BTreeMap::new();
-        for view in ViewName::ALL {
-            for family in view.families(&registry) {
-                let stream = view_generation_id(&registry, &family, view.as_str());
-                let loaded = load_state(self.log.as_ref(), stream.into()).await?;
-                if let vaultstream_domain::State::ViewGeneration(state) = &loaded.state {
-                    active.insert((view, family), state.active);
-                }
-            }
-        }
-        Ok(Generations::new(&active))
     }
 }
 

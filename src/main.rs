@@ -4,7 +4,6 @@ mod config;
 mod embedded;
 mod emit;
 mod faults;
-mod generations;
 mod health;
 mod late_node;
 mod observer;

@@ -22,7 +22,7 @@ use vaultstream_gateway::hosts::Hosts;
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
 use vaultstream_infra_telemetry::{LogFormat, LogOptions, Metrics};
 use vaultstream_projectors::projector::{Projector, ProjectorOptions, ProjectorParts};
-use vaultstream_projectors::{Reads, ReadsParts, Watermarks};
+use vaultstream_projectors::{ExecutorSwitch, Generations, Reads, ReadsParts, Watermarks, switched};
 use vaultstream_query_api::hub::Hub;
 use vaultstream_query_api::services::Heads;
 use vaultstream_workflows::Services as WorkflowServices;
@@ -30,7 +30,6 @@ use vaultstream_workflows::Services as WorkflowServices;
 use crate::config::{Config, LogFormat as ConfiguredFormat, Overrides};
 use crate::embedded::Embedded;
 use crate::faults::HaltAt;
-use crate::generations::RecordGenerations;
 use crate::health::{self, Health};
 use crate::observer::Observed;
 use crate::seed::Seeds;
@@ -132,7 +131,10 @@ impl ChainHeads for HeadsOf {
 }
 
 async fn start_projectors(embedded: &Embedded, stop: &CancellationToken) -> Result<Reads> {
-    let generations = Arc::new(embedded.generations().await?);
+    let registry = embedded.log.registry();
+    let generations = Arc::new(Generations::new(
+        &switched(embedded.log.as_ref(), &registry).await?,
+    ));
     let watermarks = Arc::new(Watermarks::default());
     let projector = Projector::new(ProjectorParts {
         store: embedded.views.clone(),
@@ -143,11 +145,11 @@ async fn start_projectors(embedded: &Embedded, stop: &CancellationToken) -> Resu
         registry: embedded.log.registry(),
         generations: generations.clone(),
         watermarks: watermarks.clone(),
-        switch: Arc::new(RecordGenerations {
-            log: embedded.log.clone(),
-            executor: embedded.executor.clone(),
-            ids: embedded.ids.clone(),
-        }),
+        switch: Arc::new(ExecutorSwitch::new(
+            embedded.executor.clone(),
+            embedded.ids.clone(),
+            registry.clone(),
+        )),
         options: ProjectorOptions::default(),
     });
     projector.prepare().await?;
