@@ -21,7 +21,14 @@ fn golden(name: &str) -> Vec<u8> {
 }
 
 fn types() -> Vec<&'static str> {
-    [organization::v1::TYPES, vault::v1::TYPES, transfer::v1::TYPES, execution::v1::TYPES, platform::v1::TYPES].concat()
+    [
+        organization::v1::TYPES,
+        vault::v1::TYPES,
+        transfer::v1::TYPES,
+        execution::v1::TYPES,
+        platform::v1::TYPES,
+    ]
+    .concat()
 }
 
 fn rewrite(event_type: &str, payload: &[u8]) -> Vec<u8> {
@@ -39,7 +46,10 @@ fn every_released_payload_should_come_back_byte_for_byte() {
     for event_type in types() {
         let bytes = golden(&format!("{event_type}.v1.json"));
         assert!(canonical::is_canonical(&bytes), "{event_type} is not canonical");
-        assert_eq!(String::from_utf8_lossy(&rewrite(event_type, &bytes)), String::from_utf8_lossy(&bytes));
+        assert_eq!(
+            String::from_utf8_lossy(&rewrite(event_type, &bytes)),
+            String::from_utf8_lossy(&bytes)
+        );
     }
 }
 
@@ -48,12 +58,21 @@ fn every_golden_file_should_belong_to_a_released_type() {
     let listing = std::fs::read_dir(folder("golden")).expect("the golden folder is committed");
     let mut seen = 0;
     for entry in listing {
-        let name = entry.expect("readable").file_name().to_string_lossy().into_owned();
+        let name = entry
+            .expect("readable")
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
         if name == "envelope.json" {
             continue;
         }
-        let event_type = name.strip_suffix(".v1.json").unwrap_or_else(|| panic!("{name} is no golden file"));
-        assert!(types().contains(&event_type), "{event_type} was released once and is gone");
+        let event_type = name
+            .strip_suffix(".v1.json")
+            .unwrap_or_else(|| panic!("{name} is no golden file"));
+        assert!(
+            types().contains(&event_type),
+            "{event_type} was released once and is gone"
+        );
         seen += 1;
     }
     assert_eq!(seen, types().len());
@@ -71,7 +90,10 @@ fn payloads_should_refuse_unknown_fields() {
             execution::v1::rewrite(event_type, text.as_bytes()),
             platform::v1::rewrite(event_type, text.as_bytes()),
         ];
-        assert!(read.into_iter().flatten().all(|r| r.is_err()), "{event_type} takes a field nobody declared");
+        assert!(
+            read.into_iter().flatten().all(|r| r.is_err()),
+            "{event_type} takes a field nobody declared"
+        );
     }
 }
 

@@ -43,27 +43,53 @@ fn queued() -> ExecutionEvent {
 }
 
 fn bound() -> v1::Bound {
-    v1::Bound { digest: "0xd".into(), plan: plan(7) }
+    v1::Bound {
+        digest: "0xd".into(),
+        plan: plan(7),
+    }
 }
 
 fn signed(txid: &str) -> v1::Signed {
-    v1::Signed { attempt: 1, transaction: RawTransaction { raw: "0x02".into(), txid: txid.into() } }
+    v1::Signed {
+        attempt: 1,
+        transaction: RawTransaction {
+            raw: "0x02".into(),
+            txid: txid.into(),
+        },
+    }
 }
 
 fn block(height: u64) -> BlockRef {
-    BlockRef { hash: format!("0x{height:x}"), height }
+    BlockRef {
+        hash: format!("0x{height:x}"),
+        height,
+    }
 }
 
 fn included(height: u64) -> v1::Included {
-    v1::Included { block: block(height), fee: Amount::from_u128(1), succeeded: true, txid: "0xt".into() }
+    v1::Included {
+        block: block(height),
+        fee: Amount::from_u128(1),
+        succeeded: true,
+        txid: "0xt".into(),
+    }
 }
 
 fn dead(proof: ProofOfDeath) -> ExecutionCommand {
-    ExecutionCommand::ProveDead(v1::Dead { code: "slot-taken".into(), detail: "d".into(), proof })
+    ExecutionCommand::ProveDead(v1::Dead {
+        code: "slot-taken".into(),
+        detail: "d".into(),
+        proof,
+    })
 }
 
 fn until_signed() -> Vec<ExecutionEvent> {
-    vec![queued(), v1::Planned { plan: plan(0) }.into(), bound().into(), signed("0xt").into()]
+    vec![
+        queued(),
+        v1::Planned { plan: plan(0) }.into(),
+        bound().into(),
+        signed("0xt").into(),
+    ]
 }
 
 #[test]
@@ -74,8 +100,13 @@ fn execution_should_be_bound_before_it_is_signed() {
     given::<Execution>(&until_signed()[..3])
         .when(&ExecutionCommand::AttachSigned(signed("0xt")))
         .then(&[signed("0xt").into()]);
-    given::<Execution>(&until_signed()).when(&ExecutionCommand::AttachSigned(signed("0xt"))).then(&[]);
-    let other = v1::Bound { digest: "0xother".into(), plan: plan(8) };
+    given::<Execution>(&until_signed())
+        .when(&ExecutionCommand::AttachSigned(signed("0xt")))
+        .then(&[]);
+    let other = v1::Bound {
+        digest: "0xother".into(),
+        plan: plan(8),
+    };
     given::<Execution>(&until_signed())
         .when(&ExecutionCommand::Bind(other))
         .refuses(&ExecutionError::PlanChanged);
@@ -83,27 +114,50 @@ fn execution_should_be_bound_before_it_is_signed() {
 
 #[test]
 fn death_after_bind_should_need_the_slots_proof() {
-    let consumed = |slot| ProofOfDeath::SlotConsumed { block: block(9), slot };
-    given::<Execution>(&until_signed()[..3]).when(&dead(ProofOfDeath::NeverSigned)).refuses(&ExecutionError::NoProof);
-    given::<Execution>(&until_signed()).when(&dead(consumed(6))).refuses(&ExecutionError::NoProof);
+    let consumed = |slot| ProofOfDeath::SlotConsumed {
+        block: block(9),
+        slot,
+    };
+    given::<Execution>(&until_signed()[..3])
+        .when(&dead(ProofOfDeath::NeverSigned))
+        .refuses(&ExecutionError::NoProof);
+    given::<Execution>(&until_signed())
+        .when(&dead(consumed(6)))
+        .refuses(&ExecutionError::NoProof);
     let proven = given::<Execution>(&until_signed());
-    let died: ExecutionEvent =
-        v1::Dead { code: "slot-taken".into(), detail: "d".into(), proof: consumed(7) }.into();
+    let died: ExecutionEvent = v1::Dead {
+        code: "slot-taken".into(),
+        detail: "d".into(),
+        proof: consumed(7),
+    }
+    .into();
     proven.when(&dead(consumed(7))).then(std::slice::from_ref(&died));
     let mut history = until_signed();
     history.push(died);
-    assert_eq!(given::<Execution>(&history).state().status, Some(ExecutionStatus::Superseded));
+    assert_eq!(
+        given::<Execution>(&history).state().status,
+        Some(ExecutionStatus::Superseded)
+    );
 }
 
 #[test]
 fn moved_inclusion_should_detach_the_old_block_first() {
     let mut history = until_signed();
     history.push(included(3).into());
-    given::<Execution>(&history).when(&ExecutionCommand::RecordIncluded(included(4))).then(&[
-        v1::Detached { block: block(3), txid: "0xt".into() }.into(),
-        included(4).into(),
-    ]);
-    let foreign = v1::Included { txid: "0xforeign".into(), ..included(3) };
+    given::<Execution>(&history)
+        .when(&ExecutionCommand::RecordIncluded(included(4)))
+        .then(&[
+            v1::Detached {
+                block: block(3),
+                txid: "0xt".into(),
+            }
+            .into(),
+            included(4).into(),
+        ]);
+    let foreign = v1::Included {
+        txid: "0xforeign".into(),
+        ..included(3)
+    };
     given::<Execution>(&until_signed())
         .when(&ExecutionCommand::RecordIncluded(foreign))
         .refuses(&ExecutionError::ForeignTransaction("0xforeign".into()));
@@ -122,7 +176,10 @@ fn late_bad_answer_should_not_take_better_news_back() {
         }
         .into(),
     );
-    assert_eq!(given::<Execution>(&history).state().status, Some(ExecutionStatus::Included));
+    assert_eq!(
+        given::<Execution>(&history).state().status,
+        Some(ExecutionStatus::Included)
+    );
 }
 
 fn execution(n: u128) -> ExecutionId {
@@ -146,7 +203,11 @@ fn reserve(n: u128, amount: u128, spendable: u128, balance_height: u64) -> Slots
 
 fn bind(n: u128, slot: u64, floor: u64) -> SlotsCommand {
     SlotsCommand::Bind {
-        bind: v1::SlotBound { digest: "0xd".into(), execution: execution(n), slot },
+        bind: v1::SlotBound {
+            digest: "0xd".into(),
+            execution: execution(n),
+            slot,
+        },
         fee_max: Amount::from_u128(1),
         floor,
     }
@@ -164,11 +225,24 @@ fn after(commands: &[SlotsCommand]) -> SlotsState {
 #[test]
 fn slots_should_be_bound_in_order_without_holes() {
     let state = after(&[reserve(1, 5, 100, 0), reserve(2, 5, 100, 0), bind(2, 0, 0)]);
-    assert_eq!(Slots::decide(&state, &bind(1, 2, 0)), Err(SlotsError::NotNext { given: 2, next: 1 }));
+    assert_eq!(
+        Slots::decide(&state, &bind(1, 2, 0)),
+        Err(SlotsError::NotNext { given: 2, next: 1 })
+    );
     assert!(Slots::decide(&state, &bind(1, 1, 0)).is_ok());
-    assert_eq!(Slots::decide(&state, &bind(1, 1, 4)), Err(SlotsError::NotNext { given: 1, next: 4 }));
-    assert_eq!(Slots::decide(&state, &bind(2, 0, 0)), Ok(vec![]), "a repeated bind has had its effect");
-    assert_eq!(Slots::decide(&state, &bind(9, 1, 0)), Err(SlotsError::NotReserved));
+    assert_eq!(
+        Slots::decide(&state, &bind(1, 1, 4)),
+        Err(SlotsError::NotNext { given: 1, next: 4 })
+    );
+    assert_eq!(
+        Slots::decide(&state, &bind(2, 0, 0)),
+        Ok(vec![]),
+        "a repeated bind has had its effect"
+    );
+    assert_eq!(
+        Slots::decide(&state, &bind(9, 1, 0)),
+        Err(SlotsError::NotReserved)
+    );
 }
 
 #[test]
@@ -187,31 +261,62 @@ fn loser_of_a_race_should_be_told_what_is_left() {
 #[test]
 fn bound_slot_should_only_be_freed_by_its_own_proof() {
     let state = after(&[reserve(1, 5, 100, 0), bind(1, 0, 0)]);
-    let release = |proof| SlotsCommand::Release(v1::SlotReleased { execution: execution(1), proof });
-    assert_eq!(Slots::decide(&state, &release(ProofOfDeath::NeverSigned)), Err(SlotsError::NoProof));
-    let other = ProofOfDeath::SlotConsumed { block: block(1), slot: 3 };
+    let release = |proof| {
+        SlotsCommand::Release(v1::SlotReleased {
+            execution: execution(1),
+            proof,
+        })
+    };
+    assert_eq!(
+        Slots::decide(&state, &release(ProofOfDeath::NeverSigned)),
+        Err(SlotsError::NoProof)
+    );
+    let other = ProofOfDeath::SlotConsumed {
+        block: block(1),
+        slot: 3,
+    };
     assert_eq!(Slots::decide(&state, &release(other)), Err(SlotsError::NoProof));
-    let own = ProofOfDeath::SlotConsumed { block: block(1), slot: 0 };
+    let own = ProofOfDeath::SlotConsumed {
+        block: block(1),
+        slot: 0,
+    };
     assert!(Slots::decide(&state, &release(own)).is_ok_and(|e| e.len() == 1));
 }
 
 #[test]
 fn commitment_should_last_until_a_balance_shows_the_money_gone() {
-    let consume = SlotsCommand::Consume(v1::SlotConsumed { execution: execution(1), height: 10, slot: 0 });
+    let consume = SlotsCommand::Consume(v1::SlotConsumed {
+        execution: execution(1),
+        height: 10,
+        slot: 0,
+    });
     let state = after(&[reserve(1, 5, 100, 0), bind(1, 0, 0), consume]);
-    assert_eq!(state.committed(&asset(), 9), Amount::from_u128(6), "the balance is older than the payment");
+    assert_eq!(
+        state.committed(&asset(), 9),
+        Amount::from_u128(6),
+        "the balance is older than the payment"
+    );
     assert_eq!(state.committed(&asset(), 10), Amount::ZERO);
     let events = Slots::decide(&state, &reserve(2, 5, 100, 10)).expect("accepted");
     let mut state = state;
     events.iter().for_each(|e| Slots::evolve(&mut state, e));
-    assert_eq!(state.entries.len(), 1, "entries whose money is gone from the balance are forgotten");
+    assert_eq!(
+        state.entries.len(),
+        1,
+        "entries whose money is gone from the balance are forgotten"
+    );
 }
 
 #[test]
 fn account_should_carry_a_bounded_number() {
-    let mut commands: Vec<_> = (0..MAX_ENTRIES as u128).map(|n| reserve(n, 1, 1_000_000, 0)).collect();
+    let mut commands: Vec<_> = (0..MAX_ENTRIES as u128)
+        .map(|n| reserve(n, 1, 1_000_000, 0))
+        .collect();
     let state = after(&commands);
-    assert_eq!(Slots::decide(&state, &reserve(9_999, 1, 1_000_000, 0)), Err(SlotsError::Full));
+    assert_eq!(
+        Slots::decide(&state, &reserve(9_999, 1, 1_000_000, 0)),
+        Err(SlotsError::Full)
+    );
     commands.truncate(1);
     assert_eq!(after(&commands).entries.len(), 1);
 }
