@@ -7,6 +7,9 @@ use std::borrow::Cow;
 
 const MARK: &str = "[redacted]";
 
+/// What ends a word.
+const SEPARATORS: [char; 7] = [' ', '\n', '\t', ',', ';', '&', '"'];
+
 /// Names whose value, after `=` or `:`, is never written.
 const NAMES: &[&str] = &[
     "secret",
@@ -25,21 +28,33 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len());
     let mut hide_next = false;
-    for word in text.split_inclusive([' ', '\n', '\t', ',', ';', '&', '"']) {
-        let body_end = word.trim_end_matches([' ', '\n', '\t', ',', ';', '&', '"']).len();
-        let (body, tail) = word.split_at(body_end);
+    let mut json_name = false;
+    for word in text.split_inclusive(SEPARATORS) {
+        let (body, tail) = word.split_at(word.trim_end_matches(SEPARATORS).len());
+        let value_of_secret = std::mem::take(&mut json_name) && body.starts_with(':');
         if hide_next && !body.is_empty() {
             out.push_str(MARK);
             hide_next = false;
+        } else if value_of_secret {
+            out.push(':');
+            hide_next = body == ":";
+            out.push_str(if hide_next { "" } else { MARK });
         } else if body.eq_ignore_ascii_case("bearer") {
             out.push_str(body);
             hide_next = true;
         } else {
+            json_name = tail == "\"" && is_json_secret(body);
             out.push_str(&redacted_word(body));
         }
         out.push_str(tail);
     }
     Cow::Owned(out)
+}
+
+/// Whether a quoted name is one whose value is hidden; `code` is not, because error codes are fields of log lines.
+fn is_json_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name != "code" && NAMES.contains(&name.as_str())
 }
 
 fn looks_suspicious(text: &str) -> bool {
@@ -97,6 +112,7 @@ mod tests {
             "connect https://user:c2VjcmV0c2VjcmV0@node.example/".to_owned(),
             "passphrase=c2VjcmV0c2VjcmV0".to_owned(),
             "\"secret\":c2VjcmV0c2VjcmV0".to_owned(),
+            "{\"token\":\"c2VjcmV0c2VjcmV0\",\"level\":\"INFO\"}".to_owned(),
         ] {
             let out = redacted(&text);
             assert!(!out.contains("c2VjcmV0c2VjcmV0"), "{out}");
@@ -110,6 +126,7 @@ mod tests {
             "transfer trf_1 completed",
             "key_0123456789abcdefghjkmnpqrs issued",
             "block 0xabc",
+            "{\"code\":\"not-found\",\"level\":\"INFO\"}",
         ] {
             assert_eq!(redacted(text), text);
         }
