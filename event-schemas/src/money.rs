@@ -32,6 +32,8 @@ pub enum AmountError {
 impl Amount {
     /// Nothing.
     pub const ZERO: Self = Self(U256::ZERO);
+    /// The most 256 bits hold.
+    pub const MAX: Self = Self(U256::MAX);
 
     /// From a 128-bit count.
     pub fn from_u128(minor: u128) -> Self {

@@ -57,7 +57,7 @@ impl OpenAccount {
             vaultstream_chain_evm::address_of(&key).map_err(|e| ReactError::Service(e.to_string()))?;
         let opened = v1::AccountOpened {
             address: vaultstream_chain_evm::checksummed(&address),
-            public_key: hex(&key),
+            public_key: hex::encode(&key),
         };
         let open = ChangeAccount {
             account,
@@ -89,16 +89,6 @@ impl OpenAccount {
 
 fn suite_of(chain: &ChainId) -> Option<KeySuite> {
     (chain.namespace() == "eip155").then_some(KeySuite::Secp256k1)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, b| {
-            let _ = write!(text, "{b:02x}");
-            text
-        })
 }
 
 #[async_trait]

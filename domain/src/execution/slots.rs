@@ -107,9 +107,7 @@ impl SlotsState {
                 };
                 let entry = amount.checked_add(fee);
                 // A sum beyond 256 bits commits everything there can be.
-                entry
-                    .and_then(|e| sum.checked_add(e))
-                    .unwrap_or(Amount::from_be_bytes([0xff; 32]))
+                entry.and_then(|e| sum.checked_add(e)).unwrap_or(Amount::MAX)
             })
     }
 }
@@ -262,7 +260,7 @@ fn reserve_funds(
         needed,
     };
     if reserve.asset == reserve.fee_asset {
-        let whole = Amount::from_be_bytes([0xff; 32]);
+        let whole = Amount::MAX;
         let needed = reserve.amount.checked_add(reserve.fee_max).unwrap_or(whole);
         if needed > spendable {
             return Err(short(&reserve.asset, spendable, needed));

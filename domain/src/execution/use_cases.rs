@@ -5,8 +5,8 @@ use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::execution::v1::{self, ProofOfDeath};
 use vaultstream_event_schemas::transfer::v1 as transfer;
 use vaultstream_event_schemas::{
-    AccountId, AssetId, ErrorCode, ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp, TransferId,
-    VaultId,
+    AccountId, Amount, AssetId, ErrorCode, ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp,
+    TransferId, VaultId,
 };
 
 use super::{Execution, ExecutionCommand, Slots, SlotsCommand, SlotsError, spendable};
@@ -31,6 +31,14 @@ pub struct ExecutionScope {
 }
 
 impl ExecutionScope {
+    /// The execution's stream, further ones of its shard, and those of the transfers it carries.
+    fn reads(&self, further: &[StreamId], transfers: &[TransferId]) -> Vec<StreamId> {
+        let own = std::iter::once(self.execution.into());
+        own.chain(further.iter().copied())
+            .chain(transfers.iter().map(|t| StreamId::from(*t)))
+            .collect()
+    }
+
     fn change<E: Into<crate::Event>>(&self, stream: impl Into<StreamId>, events: Vec<E>) -> Change {
         Change::of(stream, self.organization, Owner::Vault(self.vault), events)
     }
@@ -80,10 +88,9 @@ impl Transact for ReserveFunds {
         self.scope.execution.shard()
     }
     fn reads(&self) -> Vec<StreamId> {
-        let s = &self.scope;
-        let mut streams: Vec<StreamId> = vec![s.execution.into(), s.account.into(), s.account.slots().into()];
-        streams.extend(self.transfers.iter().map(|t| StreamId::from(*t)));
-        streams
+        let account = self.scope.account;
+        self.scope
+            .reads(&[account.into(), account.slots().into()], &self.transfers)
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         let planned = self.scope.execution(
@@ -125,7 +132,7 @@ impl ReserveFunds {
         let overflow = SlotsError::InsufficientFunds {
             asset: self.fee_asset.clone(),
             spendable: spendable(account, slots, &self.fee_asset),
-            needed: vaultstream_event_schemas::Amount::from_be_bytes([0xff; 32]),
+            needed: Amount::MAX,
         };
         Ok(SlotsCommand::Reserve {
             reserve: v1::SlotReserved {
@@ -187,7 +194,7 @@ impl Transact for BindSlot {
         if bound.events.is_empty() {
             return Ok(vec![]);
         }
-        let unbounded = vaultstream_event_schemas::Amount::from_be_bytes([0xff; 32]);
+        let unbounded = Amount::MAX;
         let bind = SlotsCommand::Bind {
             bind: v1::SlotBound {
                 digest: self.digest.clone(),
@@ -244,9 +251,8 @@ impl Transact for FinalizeExecution {
         self.scope.execution.shard()
     }
     fn reads(&self) -> Vec<StreamId> {
-        let mut streams: Vec<StreamId> = vec![self.scope.execution.into(), self.scope.account.slots().into()];
-        streams.extend(self.transfers.iter().map(|t| StreamId::from(*t)));
-        streams
+        self.scope
+            .reads(&[self.scope.account.slots().into()], &self.transfers)
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         let f = &self.finalized;
@@ -334,9 +340,8 @@ impl Transact for AbandonExecution {
         self.scope.execution.shard()
     }
     fn reads(&self) -> Vec<StreamId> {
-        let mut streams: Vec<StreamId> = vec![self.scope.execution.into(), self.scope.account.slots().into()];
-        streams.extend(self.transfers.iter().map(|t| StreamId::from(*t)));
-        streams
+        self.scope
+            .reads(&[self.scope.account.slots().into()], &self.transfers)
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         self.changes(states)
@@ -362,9 +367,7 @@ impl Transact for ReverseExecution {
         self.scope.execution.shard()
     }
     fn reads(&self) -> Vec<StreamId> {
-        let mut streams: Vec<StreamId> = vec![self.scope.execution.into()];
-        streams.extend(self.transfers.iter().map(|t| StreamId::from(*t)));
-        streams
+        self.scope.reads(&[], &self.transfers)
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         let r = &self.reversed;
