@@ -5,6 +5,7 @@
 //! that a simulator can drive the same code.
 
 pub mod bus;
+pub mod cache;
 pub mod chain_node;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -12,16 +13,23 @@ pub mod event_log;
 pub mod faucet;
 pub mod keyring;
 pub mod keys;
+pub mod leases;
 pub mod progress;
+pub mod publisher;
+pub mod rate_limits;
 pub mod runtime;
 pub mod view_store;
 
 pub use bus::Bus;
+pub use cache::Cache;
 pub use chain_node::ChainNode;
 pub use event_log::EventLog;
 pub use faucet::Faucet;
 pub use keyring::Keyring;
 pub use keys::{AccountKeys, Signing};
+pub use leases::Leases;
 pub use progress::Progress;
+pub use publisher::Publisher;
+pub use rate_limits::RateLimits;
 pub use runtime::{Clock, Ids, Rng, Spawn};
 pub use view_store::ViewStore;

@@ -1,0 +1,1 @@
+//! The cluster's bus and publisher on Apache Kafka.

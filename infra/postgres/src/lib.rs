@@ -1,0 +1,1 @@
+//! The cluster's event log, snapshots, progress and leases on PostgreSQL.

@@ -1,0 +1,1 @@
+//! The cluster's cache and shared rate limits on Redis.

@@ -1,0 +1,1 @@
+//! The cluster's view store on ScyllaDB.
