@@ -1,23 +1,31 @@
-//! Fetches what tests and the dashboard build take from outside: npm packages, Chromium, cargo-deny.
+//! Fetches what tests and the dashboard build take from outside, and starts the engines that tests share.
 //!
-//! Versions are pinned by the lock files under `xtask/npm/` and by the constants here. Each set is installed
-//! into a directory named after its lock file's digest, beside the final place, and moved there when complete:
-//! a broken download is never mistaken for an engine, and a changed lock never finds the old one. A path given
-//! in the environment (`VAULTSTREAM_ANVIL_BIN`, `VAULTSTREAM_CHROMIUM`) wins over what would be fetched.
+//! Versions are pinned by the lock files under `xtask/npm/`, the projects under `xtask/maven/` and the constants
+//! here. Each set is installed beside its final place and moved there when complete: a broken download is never
+//! mistaken for an engine, and a changed version never finds the old one. What is named in the environment
+//! (`VAULTSTREAM_ANVIL_BIN`, `VAULTSTREAM_CHROMIUM`, `VAULTSTREAM_PG_URL`, `VAULTSTREAM_KAFKA`, `VAULTSTREAM_CQL`,
+//! `VAULTSTREAM_REDIS_URL`) wins over what would be fetched.
 
+mod install;
+mod maven;
+mod npm;
+pub mod running;
+
+use crate::doctor;
 use crate::paths::Paths;
 use crate::process;
-use crate::web::digest;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use vaultstream_engines::Set;
 
 /// The cargo-deny that `deny.toml` is written for.
 pub const CARGO_DENY: &str = "0.20.2";
 const ANVIL: &str = "1.7.1";
 const BINARYEN: &str = "132";
-const CHROMIUM_NAMES: [&str; 4] = [
+pub const CHROMIUM_NAMES: [&str; 4] = [
     "chromium",
     "chromium-browser",
     "google-chrome",
@@ -30,15 +38,36 @@ pub struct Engines {
     pub chromium: PathBuf,
     /// A directory whose `node_modules` holds playwright-core and axe-core.
     pub browser_dir: PathBuf,
+    /// The directory that holds all of them.
+    pub home: PathBuf,
 }
 
-/// Fetches everything the tests need and starts each once to see that it answers.
-pub fn ensure(paths: &Paths) -> Result<Engines> {
-    if process::find_program(&["npm"]).is_none() {
-        crate::doctor::apt_install(&["nodejs", "npm"])?;
+/// The verb: without words, fetch everything; after `run --`, a command that finds running engines.
+pub fn run(paths: &Paths, rest: &[String]) -> Result<ExitCode> {
+    let words: Vec<&str> = rest.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => {
+            ensure(paths)?;
+            println!("all engines are in {}", paths.engines().display());
+            Ok(ExitCode::SUCCESS)
+        }
+        ["run", "--", program, arguments @ ..] => {
+            doctor::ensure_packages(paths)?;
+            fetch(paths)?;
+            let mut command = Command::new(program);
+            command.args(arguments);
+            running::beside(paths, command)
+        }
+        other => bail!("unexpected {other:?}: this verb takes nothing, or `run -- COMMAND …`"),
     }
-    let browser_dir = npm_packages(paths, "test")?;
-    let anvil = given("VAULTSTREAM_ANVIL_BIN")?.unwrap_or_else(|| anvil_in(&browser_dir));
+}
+
+/// Installs and fetches everything the tests need, and looks whether what is quick to ask answers.
+pub fn ensure(paths: &Paths) -> Result<Engines> {
+    doctor::ensure_packages(paths)?;
+    fetch(paths)?;
+    let browser_dir = npm::packages(paths, "test")?;
+    let anvil = given("VAULTSTREAM_ANVIL_BIN")?.unwrap_or_else(|| npm::anvil_in(&browser_dir));
     expect_version(
         &anvil,
         ANVIL,
@@ -50,13 +79,30 @@ pub fn ensure(paths: &Paths) -> Result<Engines> {
         anvil,
         chromium,
         browser_dir,
+        home: paths.engines(),
     })
+}
+
+/// The engines that come from Maven, but for those that run already.
+fn fetch(paths: &Paths) -> Result<()> {
+    for set in Set::ALL {
+        if env::var_os(running::variable(set)).is_none() {
+            maven::fetch(paths, set).with_context(|| {
+                format!(
+                    "{} could not be fetched; {} may name one that runs",
+                    set.title(),
+                    running::variable(set)
+                )
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// `wasm-opt`, or the reason why there is none; the dashboard works without it and is larger, so nothing is
 /// installed on the machine for it.
 pub fn wasm_opt(paths: &Paths) -> Result<PathBuf> {
-    let file = npm_packages(paths, "build")?.join("node_modules/binaryen/bin/wasm-opt");
+    let file = npm::packages(paths, "build")?.join("node_modules/binaryen/bin/wasm-opt");
     expect_version(&file, BINARYEN, "remove its directory, then try again")?;
     Ok(file)
 }
@@ -84,70 +130,13 @@ pub fn cargo_deny(paths: &Paths) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Where Chromium is; as root on Debian it is installed when absent.
-pub fn chromium() -> Result<PathBuf> {
+/// Where Chromium is.
+fn chromium() -> Result<PathBuf> {
     if let Some(file) = given("VAULTSTREAM_CHROMIUM")? {
         return Ok(file);
     }
-    if let Some(file) = process::find_program(&CHROMIUM_NAMES) {
-        return Ok(file);
-    }
-    crate::doctor::apt_install(&["chromium"])?;
-    process::find_program(&CHROMIUM_NAMES).context("chromium was installed, but PATH does not have it")
-}
-
-/// The directory with the `node_modules` of `xtask/npm/<set>`.
-fn npm_packages(paths: &Paths, set: &str) -> Result<PathBuf> {
-    let source = paths.root.join("xtask/npm").join(set);
-    install_once(&source, &paths.engines(), set, |dir| {
-        let mut npm = process::command(paths, "npm");
-        npm.current_dir(dir).args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ]);
-        process::run(&mut npm)
-    })
-}
-
-/// Copies manifest and lock into a fresh directory, lets `install` fill it, and moves it to
-/// `<engines>/<set>-<digest of the lock>`; a second call finds it there and does nothing.
-fn install_once(
-    source: &Path,
-    engines: &Path,
-    set: &str,
-    install: impl FnOnce(&Path) -> Result<()>,
-) -> Result<PathBuf> {
-    let lock = source.join("package-lock.json");
-    let text = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
-    let place = engines.join(format!("{set}-{}", digest(&text)));
-    if place.is_dir() {
-        return Ok(place);
-    }
-    fs::create_dir_all(engines).with_context(|| format!("cannot make {}", engines.display()))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".")
-        .tempdir_in(engines)
-        .context("cannot stage an install")?;
-    for name in ["package.json", "package-lock.json"] {
-        fs::copy(source.join(name), staging.path().join(name))
-            .with_context(|| format!("cannot copy {name}"))?;
-    }
-    install(staging.path())?;
-    match fs::rename(staging.path(), &place) {
-        Ok(()) => drop(staging.keep()),
-        // Another run finished first: its copy is as good as ours.
-        Err(_) if place.is_dir() => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot move into {}", place.display())),
-    }
-    Ok(place)
-}
-
-/// The binary itself, not npm's launcher: a test must be able to end the process that it started.
-fn anvil_in(dir: &Path) -> PathBuf {
-    dir.join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")
+    process::find_program(&CHROMIUM_NAMES)
+        .context("no chromium on the PATH; name one in VAULTSTREAM_CHROMIUM")
 }
 
 fn given(variable: &str) -> Result<Option<PathBuf>> {
@@ -160,7 +149,7 @@ fn given(variable: &str) -> Result<Option<PathBuf>> {
 
 /// Runs `--version` and looks for the wanted one in the first line.
 fn expect_version(file: &Path, wanted: &str, remedy: &str) -> Result<()> {
-    let mut command = std::process::Command::new(file);
+    let mut command = Command::new(file);
     let output = process::capture(command.arg("--version")).with_context(|| remedy.to_owned())?;
     let first = String::from_utf8_lossy(&output)
         .lines()
@@ -176,55 +165,6 @@ fn expect_version(file: &Path, wanted: &str, remedy: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
-    use tempfile::TempDir;
-
-    fn source(lock: &str) -> TempDir {
-        let dir = tempfile::tempdir().expect("temp dir");
-        fs::write(dir.path().join("package.json"), "{}").expect("writes");
-        fs::write(dir.path().join("package-lock.json"), lock).expect("writes");
-        dir
-    }
-
-    fn entries(dir: &Path) -> usize {
-        fs::read_dir(dir).map_or(0, Iterator::count)
-    }
-
-    #[test]
-    fn install_once_should_run_once_per_lock() {
-        let engines = tempfile::tempdir().expect("temp dir");
-        let runs = Cell::new(0);
-        let install = |dir: &Path| -> Result<()> {
-            runs.set(runs.get() + 1);
-            assert!(dir.join("package.json").is_file());
-            fs::create_dir(dir.join("node_modules")).map_err(Into::into)
-        };
-        let one = source("one");
-        let first = install_once(one.path(), engines.path(), "test", install).expect("installs");
-        let again = install_once(one.path(), engines.path(), "test", install).expect("finds");
-        assert_eq!((runs.get(), &first), (1, &again));
-        assert!(first.join("node_modules").is_dir());
-
-        let two = source("two");
-        let other = install_once(two.path(), engines.path(), "test", install).expect("installs");
-        assert_eq!(runs.get(), 2);
-        assert_ne!(first, other, "a changed lock must not find the old packages");
-        assert_eq!(entries(engines.path()), 2, "no staging directory may stay");
-    }
-
-    #[test]
-    fn broken_install_should_leave_nothing_behind() {
-        let engines = tempfile::tempdir().expect("temp dir");
-        let lock = source("lock");
-        let failed = install_once(lock.path(), engines.path(), "test", |dir| {
-            fs::write(dir.join("half"), "half")?;
-            bail!("connection lost")
-        });
-        assert!(failed.is_err());
-        assert_eq!(entries(engines.path()), 0);
-        let retried = install_once(lock.path(), engines.path(), "test", |_| Ok(())).expect("installs");
-        assert!(!retried.join("half").exists());
-    }
 
     #[test]
     fn version_should_be_checked() {
@@ -237,5 +177,15 @@ mod tests {
         let error = expect_version(&file, "1.2.4", "fetch it again").expect_err("another version");
         assert!(error.to_string().contains("fetch it again"), "{error}");
         assert!(expect_version(&dir.path().join("absent"), "1", "").is_err());
+    }
+
+    #[test]
+    fn verb_should_refuse_a_command_without_dashes() {
+        let paths = Paths::find().expect("a checkout");
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for wrong in ["run true", "run --", "fetch"] {
+            let error = run(&paths, &words(wrong)).expect_err("must be refused");
+            assert!(error.to_string().contains("run -- COMMAND"), "{error}");
+        }
     }
 }

@@ -31,6 +31,7 @@ cargo xtask <verb>
   lint [--fast]        fmt, clippy, edges, ratchets, licences, generated files; --fast: source rules only
   generate             rewrite the generated files that lint compares
   bench [--full]       one JSON object a line; exits 1 when a target is not met
+  engines [run -- CMD] fetch the real engines; run: start one of each while CMD runs, named in its environment
   doctor [--install]   list prerequisites; --install: also install what this user may install";
 
 fn main() -> ExitCode {
@@ -59,6 +60,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "lint" => lint::run(&paths, flag(rest, "--fast")?),
         "generate" => no_arguments(rest).and_then(|()| generate::write(&paths)),
         "bench" => bench::run(&paths, flag(rest, "--full")?),
+        "engines" => engines::run(&paths, rest),
         "doctor" => doctor::run(&paths, flag(rest, "--install")?),
         _ => bail!("unknown verb `{verb}`\n\n{USAGE}"),
     }

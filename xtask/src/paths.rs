@@ -12,10 +12,11 @@ pub struct Paths {
     pub root: PathBuf,
     pub target: PathBuf,
     cache: PathBuf,
+    engines: PathBuf,
 }
 
 impl Paths {
-    /// Reads `CARGO_MANIFEST_DIR`, `CARGO_TARGET_DIR` and `HOME`.
+    /// Reads `CARGO_MANIFEST_DIR`, `CARGO_TARGET_DIR`, `VAULTSTREAM_ENGINES` and `HOME`.
     pub fn find() -> Result<Self> {
         let manifest =
             env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
@@ -25,17 +26,23 @@ impl Paths {
             .to_path_buf();
         let home = env::var_os("HOME").context("HOME is not set, so there is no place for the cache")?;
         let given = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        Ok(Self::new(root, Path::new(&home), given))
+        let engines = vaultstream_engines::home()?;
+        Ok(Self::new(root, Path::new(&home), given, engines))
     }
 
-    fn new(root: PathBuf, home: &Path, target: Option<PathBuf>) -> Self {
+    fn new(root: PathBuf, home: &Path, target: Option<PathBuf>, engines: PathBuf) -> Self {
         let cache = home.join(".cache/vaultstream");
         let target = match target {
             Some(dir) if dir.is_absolute() => dir,
             Some(dir) => root.join(dir),
             None => cache.join("target"),
         };
-        Self { root, target, cache }
+        Self {
+            root,
+            target,
+            cache,
+            engines,
+        }
     }
 
     /// The same checkout and cache, built elsewhere.
@@ -46,9 +53,9 @@ impl Paths {
         }
     }
 
-    /// Downloaded engines and npm packages, one folder a version set.
+    /// Downloaded engines and npm packages, one folder a version set; where the tests look for them, too.
     pub fn engines(&self) -> PathBuf {
-        self.cache.join("engines")
+        self.engines.clone()
     }
 
     /// Installed cargo tools (`bin/` inside).
@@ -81,23 +88,23 @@ mod tests {
 
     #[test]
     fn target_should_default_to_the_cache() {
-        let paths = Paths::new("/repo".into(), Path::new("/h"), None);
+        let paths = Paths::new("/repo".into(), Path::new("/h"), None, "/e".into());
         assert_eq!(paths.target, Path::new("/h/.cache/vaultstream/target"));
         assert_eq!(paths.web(), Path::new("/h/.cache/vaultstream/target/dashboard"));
     }
 
     #[test]
     fn target_should_respect_what_was_given() {
-        let absolute = Paths::new("/repo".into(), Path::new("/h"), Some("/t".into()));
+        let absolute = Paths::new("/repo".into(), Path::new("/h"), Some("/t".into()), "/e".into());
         assert_eq!(
             absolute.debug_binary("vaultstream"),
             Path::new("/t/debug/vaultstream")
         );
-        let relative = Paths::new("/repo".into(), Path::new("/h"), Some("out".into()));
+        let relative = Paths::new("/repo".into(), Path::new("/h"), Some("out".into()), "/e".into());
         assert_eq!(
             relative.release_binary("vaultstream"),
             Path::new("/repo/out/release/vaultstream")
         );
-        assert_eq!(relative.engines(), Path::new("/h/.cache/vaultstream/engines"));
+        assert_eq!(relative.engines(), Path::new("/e"));
     }
 }

@@ -5,8 +5,9 @@
 //! failure there, and a run in which no test ran has failed.
 
 use crate::counts::{Counts, Tally, Target};
+use crate::engines::running::Running;
 use crate::engines::{self, Engines};
-use crate::lint::{self, Finding};
+use crate::lint::{self, DASHBOARD, Finding};
 use crate::paths::Paths;
 use crate::{doctor, generate, process, web};
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 /// One selection for every cargo call, so that features are unified once and nothing is built twice. xtask is
-/// built by `cargo xtask` itself and tested alone; the dashboard is built for browsers.
+/// built by `cargo xtask` itself and tested alone; the dashboard is built for browsers, and its tests alone for here.
 const SELECTION: &str = "--workspace --exclude vaultstream-dashboard-web --exclude xtask";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +151,12 @@ fn tests(paths: &Paths, engines: Option<Engines>) -> Result<Vec<Target>> {
         None => engines::ensure(paths).context("the tests need their engines")?,
     };
     let mut targets = counted(process::cargo(paths, "test -p xtask"))?;
+    let dashboard = format!("test -p {DASHBOARD} --no-fail-fast");
+    targets.extend(counted(process::cargo(paths, &dashboard))?);
+    let running = Running::start().context("the tests need running engines")?;
     let mut product = process::cargo(paths, &format!("test {SELECTION} --no-fail-fast"));
     equip(&mut product, paths, &engines);
+    running.equip(&mut product);
     product.env("VAULTSTREAM_BIN", paths.debug_binary("vaultstream"));
     product.env(
         "VAULTSTREAM_SANDBOX_EVM_BIN",
@@ -167,7 +172,8 @@ pub fn equip(command: &mut Command, paths: &Paths, engines: &Engines) {
         .env("VAULTSTREAM_WEB_DIR", paths.web())
         .env("VAULTSTREAM_ANVIL_BIN", &engines.anvil)
         .env("VAULTSTREAM_CHROMIUM", &engines.chromium)
-        .env("VAULTSTREAM_BROWSER_DIR", &engines.browser_dir);
+        .env("VAULTSTREAM_BROWSER_DIR", &engines.browser_dir)
+        .env("VAULTSTREAM_ENGINES", &engines.home);
 }
 
 fn counted(command: Command) -> Result<Vec<Target>> {

@@ -11,8 +11,11 @@ use std::process::Command;
 
 const VERSION: &str = "17";
 
-/// The directory that holds `bin/java` and `bin/keytool`.
-pub(crate) fn home() -> Result<PathBuf> {
+/// The directory that holds `bin/java` and `bin/keytool` of a Java 17.
+///
+/// # Errors
+/// There is none in `JAVA_HOME`, on the `PATH` or in `/usr/lib/jvm`.
+pub fn home() -> Result<PathBuf> {
     candidates()
         .into_iter()
         .find(|home| is_wanted(home))

@@ -37,6 +37,7 @@ mod server;
 mod wire;
 
 pub use cassandra::Cassandra;
+pub use java::home as java_home;
 pub use kafka::{Kafka, SecuredKafka};
 pub use place::{Set, home};
 pub use postgres::Postgres;

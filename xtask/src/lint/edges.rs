@@ -2,10 +2,11 @@
 //!
 //! A normal or build dependency follows the room's row. A development dependency follows it too and may use, in
 //! addition, what `tests_may` names: what runs on ports is tested on the real embedded adapters instead of mocks,
-//! and an adapter under the kernel and the folds it will serve. The pure rooms (`event-schemas`, `domain`, `chains`,
-//! `client`) need neither. What ships never changes by it: only the binary and `tests/` ship or start `infra`. Besides the rooms, some foreign crates are doors to
-//! the outside (HTTP, SQL, Kafka, CQL, Redis): they belong to the rooms that talk to the outside. Every member
-//! inherits the workspace's lints, so that nobody can opt out of `unsafe_code = "forbid"`.
+//! and an adapter under the kernel and the folds it will serve, on the real engine that `tests/engines` starts. The
+//! pure rooms (`event-schemas`, `domain`, `chains`, `client`) need neither. What ships never changes by it: only the
+//! binary and `tests/` ship or start `infra`. Besides the rooms, some foreign crates are doors to the outside (HTTP,
+//! SQL, Kafka, CQL, Redis): they belong to the rooms that talk to the outside. Every member inherits the
+//! workspace's lints, so that nobody can opt out of `unsafe_code = "forbid"`.
 
 use super::Finding;
 use super::tree::Tree;
@@ -40,7 +41,7 @@ const NONE: &[&str] = &[];
 const REAL_ADAPTERS: &[&str] = &["infra", "infra/sandbox"];
 const PORTS: &[&str] = &["event-schemas", "domain", "kernel"];
 
-const ROOMS: [Room; 18] = [
+const ROOMS: [Room; 19] = [
     room("event-schemas", NONE, Outside::No),
     room("domain", &["event-schemas"], Outside::No),
     room("kernel", &["event-schemas", "domain"], Outside::No).tested_with(REAL_ADAPTERS),
@@ -86,13 +87,15 @@ const ROOMS: [Room; 18] = [
         &["event-schemas", "domain", "chains", "signer/client"],
         Outside::Yes,
     )
-    .tested_with(&["kernel", "projectors", "infra", "infra/sandbox"]),
+    .tested_with(&["kernel", "projectors", "infra", "infra/sandbox", "tests/engines"]),
     // The second opinion: a sandbox that shared an encoder with us would agree with our mistakes.
     room("infra/sandbox", &["event-schemas", "domain"], Outside::Yes),
     // The wall itself: it names every room, and speaks to the outside through them.
     room("", ANY, Outside::No),
     room("tests", ANY, Outside::Yes),
-    room("xtask", NONE, Outside::Yes),
+    // It starts foreign programs and knows nothing of ours.
+    room("tests/engines", NONE, Outside::Yes),
+    room("xtask", &["tests/engines"], Outside::Yes),
 ];
 
 const HTTP: [&str; 19] = [

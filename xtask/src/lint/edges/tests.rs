@@ -107,6 +107,19 @@ fn adapters_should_prove_themselves_under_the_kernel() {
 }
 
 #[test]
+fn engines_should_be_started_by_tests_and_know_nothing_of_ours() {
+    let engines = |for_tests| ours("vaultstream-engines", "tests/engines", for_tests);
+    allowed("infra/postgres", engines(true));
+    allowed("tests", engines(false));
+    allowed("xtask", engines(false));
+    for dir in ["infra/postgres", "kernel", "domain"] {
+        refused(dir, engines(false));
+    }
+    refused("kernel", engines(true));
+    refused("tests/engines", ours("vaultstream-domain", "domain", true));
+}
+
+#[test]
 fn sandbox_should_never_share_our_chain_code() {
     allowed(
         "infra/chains/evm",
