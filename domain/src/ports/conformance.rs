@@ -4,8 +4,12 @@
 //! harness that makes the adapter. They use public port methods only, so they say nothing an adapter could not know.
 
 pub mod bus;
+pub mod cache;
 pub mod event_log;
+pub mod leases;
 pub mod progress;
+pub mod publisher;
+pub mod rate_limits;
 pub mod runtime;
 pub mod sample;
 pub mod view_store;
