@@ -11,7 +11,7 @@ use crate::{java, port};
 use anyhow::{Context, Result};
 use std::fs;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const USER: &str = "vaultstream";
@@ -68,7 +68,7 @@ impl SecuredKafka {
 
     /// The same in a file that lives as long as the engine.
     #[must_use]
-    pub fn ca_file(&self) -> &std::path::Path {
+    pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
@@ -105,6 +105,8 @@ impl Certificates {
         let keytool = java::home()?.join("bin/keytool");
         let run = |step: &str, words: &str| {
             let mut command = Command::new(&keytool);
+            // Seven short runs: compiling for a long life would take most of their time.
+            command.args(["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC"]);
             command.args(words.split_whitespace());
             command.args(["-storetype", "PKCS12", "-storepass", STORE_PASSWORD, "-noprompt"]);
             data.prepare(step, &mut command)
