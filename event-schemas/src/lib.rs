@@ -17,6 +17,7 @@ pub mod money;
 pub mod payload;
 pub mod placement;
 pub mod public_event;
+pub mod record;
 pub mod sealed;
 pub mod status;
 pub mod token;
@@ -28,6 +29,8 @@ pub mod platform;
 pub mod transfer;
 pub mod vault;
 
+#[cfg(feature = "schema")]
+pub mod asyncapi;
 #[cfg(feature = "schema")]
 pub mod schema;
 

@@ -11,6 +11,7 @@ use crate::clock::{Hlc, Timestamp};
 use crate::envelope::{EventRef, StoredEvent};
 use crate::id::{OrganizationId, VaultId};
 use crate::placement::ShardNumber;
+use crate::upcast::{Chain, UpcastError};
 
 /// An event as integrators see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ pub struct PublicEvent {
 }
 
 /// Which stored types are public, under which name, and which payload fields pass.
-const PUBLIC: &[(&str, &str, &[&str])] = &[
+pub(crate) const PUBLIC: &[(&str, &str, &[&str])] = &[
     (
         "organization.registered",
         "organization.registered",
@@ -152,7 +153,7 @@ pub fn public_types() -> Vec<&'static str> {
     types
 }
 
-fn camel(name: &str) -> String {
+pub(crate) fn camel(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut up = false;
     for c in name.chars() {
@@ -191,6 +192,24 @@ pub fn to_public(event: &StoredEvent) -> Option<PublicEvent> {
         hlc: event.hlc,
         data: Value::Object(data.collect()),
     })
+}
+
+/// The public forms of a stored event of any version, brought to current versions first, in order; none when it is
+/// private. Fails for a version newer than this build: what is unknown may be public.
+pub fn to_public_all(chain: &Chain, event: &StoredEvent) -> Result<Vec<PublicEvent>, UpcastError> {
+    let envelope = &event.envelope;
+    if chain.is_current(&envelope.event_type, envelope.version) {
+        return Ok(to_public(event).into_iter().collect());
+    }
+    let current = chain.upcast(&envelope.event_type, envelope.version, &event.payload)?;
+    let public = current.into_iter().filter_map(|versioned| {
+        let mut event = event.clone();
+        event.envelope.event_type = versioned.event_type.into_owned();
+        event.envelope.version = versioned.version;
+        event.payload = versioned.payload.to_string().into_bytes();
+        to_public(&event)
+    });
+    Ok(public.collect())
 }
 
 #[cfg(test)]

@@ -1,0 +1,144 @@
+//! A stored event as one self-contained record: what the bus carries from the log to its readers.
+//!
+//! A record is canonical JSON with six fields: `envelope`, `hash`, `hlc`, `payload`, `position`, `previous`. Envelope and
+//! payload stand in it byte for byte as they were hashed, so that a reader checks the hash over what it received and
+//! nothing is lost by a detour through structs. Refuses: a record that is cut, has a field nobody declared, or whose
+//! bytes do not give its hash.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::canonical::{self, CanonicalError};
+use crate::clock::Hlc;
+use crate::envelope::{Envelope, Hash, IntegrityError, StoredEvent, event_hash};
+
+/// Why bytes are no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// They are cut, or have another shape.
+    #[error("the record cannot be read: it is cut or no record")]
+    Form(#[source] serde_json::Error),
+    /// A hash is not 64 hexadecimal digits.
+    #[error("`{0}` of the record is no SHA-256 digest in hexadecimal")]
+    Digest(&'static str),
+    /// The bytes are not what was written.
+    #[error(transparent)]
+    Integrity(#[from] IntegrityError),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    envelope: &'a RawValue,
+    hash: &'a str,
+    hlc: u64,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+    position: u64,
+    previous: &'a str,
+}
+
+/// The record of an event.
+pub fn encode(event: &StoredEvent) -> Result<Vec<u8>, CanonicalError> {
+    let envelope = canonical::to_bytes(&event.envelope)?;
+    let mut out = Vec::with_capacity(envelope.len() + event.payload.len() + 256);
+    out.extend_from_slice(b"{\"envelope\":");
+    out.extend_from_slice(&envelope);
+    out.extend_from_slice(b",\"hash\":\"");
+    out.extend_from_slice(hex::encode(event.hash).as_bytes());
+    out.extend_from_slice(b"\",\"hlc\":");
+    out.extend_from_slice(event.hlc.0.to_string().as_bytes());
+    out.extend_from_slice(b",\"payload\":");
+    out.extend_from_slice(&event.payload);
+    out.extend_from_slice(b",\"position\":");
+    out.extend_from_slice(event.position.to_string().as_bytes());
+    out.extend_from_slice(b",\"previous\":\"");
+    out.extend_from_slice(hex::encode(event.previous).as_bytes());
+    out.extend_from_slice(b"\"}");
+    debug_assert!(canonical::is_canonical(&out), "records are canonical");
+    Ok(out)
+}
+
+/// The event of a record, after its hash was recomputed from the bytes received. Position and hlc are covered by the
+/// shard's tree, not by this hash.
+pub fn decode(bytes: &[u8]) -> Result<StoredEvent, RecordError> {
+    let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(RecordError::Form)?;
+    let digest = |text: &str, field| {
+        let mut hash: Hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).map_err(|_| RecordError::Digest(field))?;
+        Ok::<Hash, RecordError>(hash)
+    };
+    let (hash, previous) = (digest(wire.hash, "hash")?, digest(wire.previous, "previous")?);
+    let envelope: Envelope = serde_json::from_str(wire.envelope.get()).map_err(IntegrityError::Envelope)?;
+    let payload = wire.payload.get().as_bytes();
+    if event_hash(wire.envelope.get().as_bytes(), payload, &previous) != hash {
+        return Err(IntegrityError::Hash(envelope.event_ref()).into());
+    }
+    Ok(StoredEvent {
+        position: wire.position,
+        hlc: Hlc(wire.hlc),
+        envelope,
+        payload: payload.to_vec(),
+        previous,
+        hash,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::GENESIS;
+
+    fn event() -> StoredEvent {
+        let envelope: Envelope =
+            serde_json::from_slice(include_bytes!("../golden/envelope.json")).expect("the golden envelope");
+        let payload = include_bytes!("../golden/transfer.requested.v1.json").to_vec();
+        let bytes = canonical::to_bytes(&envelope).expect("canonical");
+        StoredEvent {
+            position: 42,
+            hlc: Hlc(1_795_000_000_000_004),
+            hash: event_hash(&bytes, &payload, &GENESIS),
+            previous: GENESIS,
+            envelope,
+            payload,
+        }
+    }
+
+    #[test]
+    fn record_should_round_trip_and_be_canonical() {
+        let bytes = encode(&event()).expect("encoded");
+        assert!(canonical::is_canonical(&bytes));
+        assert_eq!(decode(&bytes).expect("decoded"), event());
+    }
+
+    #[test]
+    fn every_cut_of_a_record_should_be_refused() {
+        let bytes = encode(&event()).expect("encoded");
+        for length in 0..bytes.len() {
+            assert!(
+                matches!(decode(&bytes[..length]), Err(RecordError::Form(_))),
+                "cut at {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn changed_bytes_should_be_found_by_the_hash() {
+        let text = String::from_utf8(encode(&event()).expect("encoded")).expect("UTF-8");
+        let sequence = format!("\"sequence\":{}", event().envelope.sequence);
+        assert!(text.contains(&sequence), "the test changes something");
+        let changed = text.replacen(&sequence, "\"sequence\":9", 1);
+        assert!(matches!(
+            decode(changed.as_bytes()),
+            Err(RecordError::Integrity(IntegrityError::Hash(_)))
+        ));
+        let wrong = text.replacen(&hex::encode(event().hash), "abc", 1);
+        assert!(matches!(
+            decode(wrong.as_bytes()),
+            Err(RecordError::Digest("hash"))
+        ));
+        let more = text.replacen("{\"envelope\"", "{\"a\":1,\"envelope\"", 1);
+        assert!(matches!(decode(more.as_bytes()), Err(RecordError::Form(_))));
+    }
+}
