@@ -1,7 +1,8 @@
 //! Rate limits: token buckets, one a name, shared by the processes that share the store.
 //!
-//! Contract. A bucket starts full and refills evenly; taking more than it holds at most takes all of it. When the shared store cannot be reached the process counts alone
-//! and says so in its metrics: limits may then be looser by the number of processes, requests never fail for it.
+//! Contract. A bucket starts full and refills evenly; taking more than it holds at most takes all of it. When the shared
+//! store cannot be reached the process counts alone and says so in its metrics: limits may then be looser by the number
+//! of processes, requests never fail for it.
 
 use std::time::Duration;
 

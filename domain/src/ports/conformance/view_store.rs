@@ -3,6 +3,9 @@
 //! Rows converge whatever order their writes arrive in; scans and dumps follow the order of keys; views, generations and
 //! families do not see each other; what is flushed survives a restart.
 
+mod hostile;
+mod restart;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -149,7 +152,10 @@ pub async fn suite(harness: &impl Harness) {
     watermarks_should_never_go_back(&created(harness).await).await;
     dumps_should_page_through_everything(&created(harness).await).await;
     malformed_keys_should_be_refused(&created(harness).await).await;
-    flushes_should_survive_a_restart(harness).await;
+    hostile::keys_should_come_back_as_they_were(&created(harness).await).await;
+    hostile::values_should_be_compared_byte_by_byte(&created(harness).await).await;
+    hostile::long_partitions_should_be_read_both_ways(&created(harness).await).await;
+    restart::flushes_should_survive_a_restart(harness).await;
 }
 
 /// Every order of writing, late writers and repeats included, ends in the same rows.
@@ -564,37 +570,4 @@ async fn malformed_keys_should_be_refused(store: &impl ViewStore) {
         .scan(&view(1), &bound)
         .await
         .expect_err("a bound needs every part");
-}
-
-async fn flushes_should_survive_a_restart(harness: &impl Harness) {
-    let store = harness.fresh().await;
-    store.create(&view(1), &TABLES).await.expect("created");
-    let place = Place {
-        incarnation: 1,
-        position: 2,
-    };
-    let flush = Flush {
-        totals: vec![write(id_key("o", "total"), 3, "t")],
-        rows: vec![
-            write(id_key("o", "row"), 3, "r"),
-            write(id_key("o", "gone"), 3, ""),
-        ],
-        watermarks: BTreeMap::from([(ShardNumber(0), place)]),
-    };
-    store.flush(&view(1), flush).await.expect("written");
-    let store = harness.reopen(store).await;
-    store.create(&view(1), &TABLES).await.expect("still there");
-    store
-        .flush(&view(1), rows(vec![write(id_key("o", "gone"), 2, "late")]))
-        .await
-        .expect("written");
-    let keys = [id_key("o", "total"), id_key("o", "row"), id_key("o", "gone")];
-    let found = store.get(&view(1), &keys).await.expect("readable");
-    assert_eq!(
-        found,
-        vec![Some(b"t".to_vec()), Some(b"r".to_vec()), None],
-        "a removal outlives a restart"
-    );
-    let marks = store.watermarks(&view(1)).await.expect("readable");
-    assert_eq!(marks, BTreeMap::from([(ShardNumber(0), place)]));
 }

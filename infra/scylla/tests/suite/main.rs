@@ -1,0 +1,15 @@
+//! The view store on a real engine that speaks CQL (Apache Cassandra in ScyllaDB's place): the contract, what only this
+//! adapter can get wrong, faults, and the claim that one log gives the same views in both assemblies.
+
+mod contract;
+mod faults;
+#[path = "../../../../projectors/tests/views/history.rs"]
+#[expect(dead_code, reason = "the projectors' own tests use more of the made-up history")]
+mod history;
+#[path = "../../../../projectors/tests/views/life.rs"]
+mod life;
+mod meaning;
+mod node;
+mod opening;
+mod same;
+mod setup;

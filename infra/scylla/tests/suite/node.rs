@@ -1,0 +1,159 @@
+//! A node as the cluster's projectors run it, but for the log: a log in a temporary directory, views on any store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use vaultstream_domain::ports::{EventLog, ViewStore};
+use vaultstream_event_schemas::token::{Place, Positions};
+use vaultstream_event_schemas::{Family, Slug};
+use vaultstream_infra_runtime::{SystemClock, TokioSpawn};
+use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog, Synchronous};
+use vaultstream_kernel::tailer::{TailOptions, Tailer};
+use vaultstream_kernel::{LogBus, TracingObserver};
+use vaultstream_projectors::dump::dump;
+use vaultstream_projectors::projector::Source;
+use vaultstream_projectors::views::view;
+use vaultstream_projectors::{
+    Generations, Projector, ProjectorOptions, ProjectorParts, Reads, ReadsParts, SwitchGenerations, ViewName,
+    Watermarks,
+};
+
+use crate::history::chain;
+
+pub fn slug(n: usize) -> Slug {
+    Slug::try_new(["eth_one", "eth_two"][n]).expect("valid")
+}
+
+pub fn families() -> Vec<(Family, u16)> {
+    vec![
+        (Family::Core, 2),
+        (Family::Audit, 1),
+        (Family::Chain(slug(0)), 2),
+        (Family::Chain(slug(1)), 1),
+    ]
+}
+
+/// The families that views have stores in.
+pub fn stored() -> Vec<Family> {
+    families()
+        .into_iter()
+        .map(|(family, _)| family)
+        .filter(|family| *family != Family::Audit)
+        .collect()
+}
+
+/// A log in a directory of its own.
+pub fn log() -> (Arc<SqliteLog>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let options = LogOptions {
+        synchronous: Synchronous::Normal,
+        ..LogOptions::new(dir.path().join("log.db"), families())
+    };
+    (Arc::new(SqliteLog::open(&options).expect("the log opens")), dir)
+}
+
+/// Keeps numbers only.
+#[derive(Default)]
+struct Numbers(AtomicU32);
+
+#[async_trait]
+impl SwitchGenerations for Numbers {
+    async fn start(&self, _: &Family, _: ViewName, _: &str) -> Result<u32, Source> {
+        Ok(self.0.fetch_add(1, Ordering::SeqCst) + 2)
+    }
+    async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
+        Ok(())
+    }
+    async fn abandon(&self, _: &Family, _: ViewName, _: &str) -> Result<(), Source> {
+        Ok(())
+    }
+}
+
+pub struct Node {
+    pub log: Arc<SqliteLog>,
+    pub store: Arc<dyn ViewStore>,
+    pub projector: Projector,
+    pub reads: Reads,
+    generations: Arc<Generations>,
+    shutdown: CancellationToken,
+}
+
+impl Node {
+    /// Projects a log into a store from now on.
+    pub fn start(log: Arc<SqliteLog>, store: Arc<dyn ViewStore>, options: ProjectorOptions) -> Self {
+        let registry = log.registry();
+        let (generations, watermarks) = (Arc::new(Generations::default()), Arc::new(Watermarks::default()));
+        let (clock, bus) = (Arc::new(SystemClock), Arc::new(LogBus::new(log.clone())));
+        let observer = Arc::new(TracingObserver);
+        let tailer = Tailer::new(bus, log.clone(), clock.clone(), observer, TailOptions::default());
+        let projector = Projector::new(ProjectorParts {
+            store: store.clone(),
+            log: log.clone(),
+            tailer,
+            clock: clock.clone(),
+            spawn: Arc::new(TokioSpawn::new(Handle::current())),
+            registry: registry.clone(),
+            generations: generations.clone(),
+            watermarks: watermarks.clone(),
+            switch: Arc::new(Numbers::default()),
+            options,
+        });
+        let reads = Reads::new(ReadsParts {
+            store: store.clone(),
+            clock,
+            registry,
+            chains: (0..2).map(|n| (chain(n), slug(n))).collect(),
+            generations: generations.clone(),
+            watermarks,
+        });
+        let shutdown = CancellationToken::new();
+        let (running, until) = (projector.clone(), shutdown.clone());
+        tokio::spawn(async move { running.run(until).await });
+        Self {
+            log,
+            store,
+            projector,
+            reads,
+            generations,
+            shutdown,
+        }
+    }
+
+    pub fn stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Waits until every view holds everything.
+    pub async fn caught_up(&self) {
+        let heads = self.log.heads().await.expect("readable");
+        let place = |head: &vaultstream_domain::ports::event_log::Head| Place {
+            incarnation: head.incarnation,
+            position: head.position,
+        };
+        let positions = Positions(heads.iter().map(|(shard, head)| (*shard, place(head))).collect());
+        let waited = self.reads.wait(&ViewName::ALL, &positions, 120_000).await;
+        waited.expect("the views catch up");
+    }
+
+    /// The dump of every view in every family, at the generation that is read.
+    pub async fn dumps(&self) -> BTreeMap<(ViewName, Family), Vec<u8>> {
+        let mut dumps = BTreeMap::new();
+        for name in ViewName::ALL {
+            for family in name.families(&self.log.registry()) {
+                let at = name.at(family.clone(), self.generations.current(name, &family));
+                let mut bytes = Vec::new();
+                let dumped = dump(self.store.as_ref(), view(name).as_ref(), &at, &mut |line| {
+                    bytes.extend_from_slice(line);
+                })
+                .await;
+                dumped.expect("readable");
+                dumps.insert((name, family), bytes);
+            }
+        }
+        dumps
+    }
+}
