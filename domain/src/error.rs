@@ -1,6 +1,8 @@
 //! Why the domain refuses: one enum over all contexts, each refusal with a stable code and, where a caller sent it, a
 //! field. Codes map totally to HTTP, gRPC and GraphQL in `event-schemas`.
 
+use std::fmt;
+
 use vaultstream_event_schemas::ErrorCode;
 
 use crate::execution::{ExecutionError, SlotsError};
@@ -16,6 +18,21 @@ pub trait Coded: std::error::Error {
     /// The request's field that led to it, in the API's words.
     fn field(&self) -> Option<&'static str> {
         None
+    }
+}
+
+/// An error with all its causes on one line, for logs: the text of an error never repeats its source's.
+pub struct Causes<'a>(pub &'a (dyn std::error::Error + 'a));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 

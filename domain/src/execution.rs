@@ -8,6 +8,7 @@ mod command;
 mod decide;
 mod error;
 mod event;
+mod observe_balance;
 mod slots;
 mod state;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod use_cases;
 pub use command::ExecutionCommand;
 pub use error::ExecutionError;
 pub use event::ExecutionEvent;
+pub use observe_balance::ObserveBalance;
 pub use slots::{MAX_ENTRIES, SlotEntry, Slots, SlotsCommand, SlotsError, SlotsEvent, SlotsState, spendable};
 pub use state::{Attempt, ExecutionState, Inclusion};
 pub use use_cases::{

@@ -56,6 +56,24 @@ impl States {
         D::of(state).expect("a stream holds the kind of aggregate its id names")
     }
 
+    /// Decides a command on one stream the use case looks at; what happened goes to that stream.
+    pub fn decide<D>(
+        &self,
+        stream: impl Into<StreamId>,
+        command: &D::Command,
+        organization: OrganizationId,
+        owner: Owner,
+    ) -> Result<Change, DomainError>
+    where
+        D: OfState,
+        D::Event: Into<Event>,
+        DomainError: From<D::Error>,
+    {
+        let stream = stream.into();
+        let events = D::decide(self.get::<D>(stream), command)?;
+        Ok(Change::of(stream, organization, owner, events))
+    }
+
     /// The version of a stream the use case reads; 0 when it does not exist.
     pub fn version(&self, stream: impl Into<StreamId>) -> u64 {
         self.0.get(&stream.into()).map_or(0, |(_, v)| *v)

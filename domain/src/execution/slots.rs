@@ -93,6 +93,17 @@ impl SlotsState {
         self.next.max(floor)
     }
 
+    /// Whether a consumed entry stays committed only for want of a reading of an asset that is newer than the one at
+    /// height `known`, and one at `height` is new enough.
+    pub fn awaits_reading(&self, asset: &AssetId, known: u64, height: u64) -> bool {
+        let concerns = |e: &&SlotEntry| e.asset == *asset || e.fee_asset == *asset;
+        let between = |c: u64| known < c && c <= height;
+        self.entries
+            .values()
+            .filter(concerns)
+            .any(|e| e.consumed.is_some_and(between))
+    }
+
     /// Minor units of an asset that are committed and not yet gone from a balance read at `height`.
     pub fn committed(&self, asset: &AssetId, height: u64) -> Amount {
         self.entries

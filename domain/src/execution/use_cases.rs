@@ -10,7 +10,7 @@ use vaultstream_event_schemas::{
 };
 
 use super::{Execution, ExecutionCommand, Slots, SlotsCommand, SlotsError, spendable};
-use crate::decider::Decider;
+use crate::aggregate::OfState;
 use crate::error::DomainError;
 use crate::execution::ExecutionError;
 use crate::transact::{Change, States, Transact};
@@ -39,18 +39,26 @@ impl ExecutionScope {
             .collect()
     }
 
-    fn change<E: Into<crate::Event>>(&self, stream: impl Into<StreamId>, events: Vec<E>) -> Change {
-        Change::of(stream, self.organization, Owner::Vault(self.vault), events)
+    fn decide<D>(
+        &self,
+        states: &States,
+        stream: impl Into<StreamId>,
+        command: &D::Command,
+    ) -> Result<Change, DomainError>
+    where
+        D: OfState,
+        D::Event: Into<crate::Event>,
+        DomainError: From<D::Error>,
+    {
+        states.decide::<D>(stream, command, self.organization, Owner::Vault(self.vault))
     }
 
     fn execution(&self, states: &States, command: &ExecutionCommand) -> Result<Change, DomainError> {
-        let events = Execution::decide(states.get::<Execution>(self.execution), command)?;
-        Ok(self.change(self.execution, events))
+        self.decide::<Execution>(states, self.execution, command)
     }
 
     fn slots(&self, states: &States, command: &SlotsCommand) -> Result<Change, DomainError> {
-        let slots = self.account.slots();
-        Ok(self.change(slots, Slots::decide(states.get::<Slots>(slots), command)?))
+        self.decide::<Slots>(states, self.account.slots(), command)
     }
 
     fn transfers(
@@ -61,7 +69,7 @@ impl ExecutionScope {
     ) -> Result<Vec<Change>, DomainError> {
         transfers
             .iter()
-            .map(|t| Ok(self.change(*t, Transfer::decide(states.get::<Transfer>(*t), command)?)))
+            .map(|t| self.decide::<Transfer>(states, *t, command))
             .collect()
     }
 }

@@ -9,7 +9,6 @@ use super::{
     ApiKey, ApiKeyCommand, ApiKeyError, Organization, OrganizationCommand, OrganizationError, Session,
     SessionCommand,
 };
-use crate::decider::Decider;
 use crate::error::DomainError;
 use crate::transact::{Change, States, Transact};
 
@@ -42,13 +41,13 @@ impl Transact for RegisterOrganization {
         vec![self.organization.into()]
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
-        let events = Organization::decide(states.get::<Organization>(self.organization), &self.command)?;
-        Ok(vec![Change::of(
+        let change = states.decide::<Organization>(
             self.organization,
+            &self.command,
             self.organization,
             Owner::Itself,
-            events,
-        )])
+        )?;
+        Ok(vec![change])
     }
 }
 
@@ -75,13 +74,13 @@ impl Transact for ChangeOrganization {
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         DomainError::check_version(self.expected, states.version(self.organization))?;
-        let events = Organization::decide(states.get::<Organization>(self.organization), &self.command)?;
-        Ok(vec![Change::of(
+        let change = states.decide::<Organization>(
             self.organization,
+            &self.command,
             self.organization,
             Owner::Itself,
-            events,
-        )])
+        )?;
+        Ok(vec![change])
     }
 }
 
@@ -106,16 +105,13 @@ impl Transact for IssueApiKey {
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         active(states, self.issue.organization)?;
-        let events = ApiKey::decide(
-            states.get::<ApiKey>(self.key),
-            &ApiKeyCommand::Issue(self.issue.clone()),
-        )?;
-        Ok(vec![Change::of(
+        let change = states.decide::<ApiKey>(
             self.key,
+            &ApiKeyCommand::Issue(self.issue.clone()),
             self.issue.organization,
             Owner::Itself,
-            events,
-        )])
+        )?;
+        Ok(vec![change])
     }
 }
 
@@ -148,13 +144,8 @@ impl Transact for ChangeApiKey {
             return Err(ApiKeyError::Unknown.into());
         }
         DomainError::check_version(self.expected, states.version(self.key))?;
-        let events = ApiKey::decide(state, &self.command)?;
-        Ok(vec![Change::of(
-            self.key,
-            self.organization,
-            Owner::Itself,
-            events,
-        )])
+        let change = states.decide::<ApiKey>(self.key, &self.command, self.organization, Owner::Itself)?;
+        Ok(vec![change])
     }
 }
 
@@ -197,16 +188,13 @@ impl Transact for OfferSession {
     }
     fn decide(&self, states: &States, now: Timestamp) -> Result<Vec<Change>, DomainError> {
         let organization = key_allows(states, self.offer.key, &self.offer.scopes, now)?;
-        let events = Session::decide(
-            states.get::<Session>(self.session),
-            &SessionCommand::Offer(self.offer.clone()),
-        )?;
-        Ok(vec![Change::of(
+        let change = states.decide::<Session>(
             self.session,
+            &SessionCommand::Offer(self.offer.clone()),
             organization,
             Owner::Itself,
-            events,
-        )])
+        )?;
+        Ok(vec![change])
     }
 }
 
@@ -231,16 +219,13 @@ impl Transact for OpenSession {
     }
     fn decide(&self, states: &States, now: Timestamp) -> Result<Vec<Change>, DomainError> {
         let organization = key_allows(states, self.open.key, &self.open.scopes, now)?;
-        let events = Session::decide(
-            states.get::<Session>(self.session),
-            &SessionCommand::Open(self.open.clone()),
-        )?;
-        Ok(vec![Change::of(
+        let change = states.decide::<Session>(
             self.session,
+            &SessionCommand::Open(self.open.clone()),
             organization,
             Owner::Itself,
-            events,
-        )])
+        )?;
+        Ok(vec![change])
     }
 }
 
@@ -266,12 +251,8 @@ impl Transact for ChangeSession {
         vec![self.session.into()]
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
-        let events = Session::decide(states.get::<Session>(self.session), &self.command)?;
-        Ok(vec![Change::of(
-            self.session,
-            self.organization,
-            Owner::Itself,
-            events,
-        )])
+        let change =
+            states.decide::<Session>(self.session, &self.command, self.organization, Owner::Itself)?;
+        Ok(vec![change])
     }
 }

@@ -8,7 +8,6 @@ use vaultstream_event_schemas::{
 };
 
 use super::{Transfer, TransferCommand, TransferError};
-use crate::decider::Decider;
 use crate::error::DomainError;
 use crate::execution::{Execution, ExecutionCommand, Slots, spendable};
 use crate::transact::{Change, States, Transact};
@@ -41,17 +40,13 @@ impl Transact for RequestTransfer {
         vec![self.transfer.into(), account.into(), account.slots().into()]
     }
     fn decide(&self, states: &States, now: Timestamp) -> Result<Vec<Change>, DomainError> {
-        let state = states.get::<Transfer>(self.transfer);
-        if state.request.is_none() {
+        if states.get::<Transfer>(self.transfer).request.is_none() {
             self.check(states, now)?;
         }
-        let events = Transfer::decide(state, &TransferCommand::Request(self.request.clone()))?;
-        Ok(vec![Change::of(
-            self.transfer,
-            self.organization,
-            Owner::Vault(self.request.vault),
-            events,
-        )])
+        let request = TransferCommand::Request(self.request.clone());
+        let owner = Owner::Vault(self.request.vault);
+        let change = states.decide::<Transfer>(self.transfer, &request, self.organization, owner)?;
+        Ok(vec![change])
     }
 }
 
@@ -113,13 +108,13 @@ impl Transact for ChangeTransfer {
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         DomainError::check_version(self.expected, states.version(self.transfer))?;
-        let events = Transfer::decide(states.get::<Transfer>(self.transfer), &self.command)?;
-        Ok(vec![Change::of(
+        let change = states.decide::<Transfer>(
             self.transfer,
+            &self.command,
             self.organization,
             Owner::Vault(self.vault),
-            events,
-        )])
+        )?;
+        Ok(vec![change])
     }
 }
 
@@ -155,17 +150,11 @@ impl Transact for StartExecution {
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         let execution = execution_id(self.transfer);
         let owner = Owner::Vault(self.vault);
-        let started = Transfer::decide(
-            states.get::<Transfer>(self.transfer),
-            &TransferCommand::StartExecution { execution },
-        )?;
-        let queued = Execution::decide(
-            states.get::<Execution>(execution),
-            &ExecutionCommand::Queue(self.queued.clone()),
-        )?;
+        let start = TransferCommand::StartExecution { execution };
+        let queue = ExecutionCommand::Queue(self.queued.clone());
         Ok(vec![
-            Change::of(self.transfer, self.organization, owner, started),
-            Change::of(execution, self.organization, owner, queued),
+            states.decide::<Transfer>(self.transfer, &start, self.organization, owner)?,
+            states.decide::<Execution>(execution, &queue, self.organization, owner)?,
         ])
     }
 }

@@ -52,8 +52,10 @@ pub enum AccountCommand {
         /// The label.
         label: String,
     },
-    /// Take a reading of a balance.
+    /// Take a reading of a balance, when its amount is news.
     ObserveBalance(v1::BalanceObserved),
+    /// Take a reading of a balance, when its amount or its block is news: something waits for a newer one.
+    ConfirmBalance(v1::BalanceObserved),
     /// Let it send nothing.
     Freeze {
         /// Why.
@@ -180,7 +182,8 @@ impl Decider for Account {
             (C::Open(open), Opening) => Ok(vec![open.clone().into()]),
             (C::Open(open), _) if state.address.as_ref() == Some(&open.address) => Ok(vec![]),
             (C::Open(_), _) => Err(AccountError::AddressFixed),
-            (C::ObserveBalance(reading), _) => observe(state, reading),
+            (C::ObserveBalance(reading), _) => observe(state, reading, |known| known.minor != reading.minor),
+            (C::ConfirmBalance(reading), _) => observe(state, reading, |_| true),
             (_, Closed) if !matches!(command, C::Close { .. }) => Err(AccountError::NotOpen(Closed)),
             (C::Label { label }, _) if state.label.as_ref() == Some(label) => Ok(vec![]),
             (C::Label { label }, _) if is_printable(label, MAX_NAME) => {
@@ -244,8 +247,13 @@ impl Decider for Account {
     }
 }
 
-/// A reading is news when the amount differs; an equal amount at a later block is not, and spares the log.
-fn observe(state: &AccountState, reading: &v1::BalanceObserved) -> Result<Vec<AccountEvent>, AccountError> {
+/// A reading is news when the amount differs. An equal amount at another block spares the log, unless `is_news` says that
+/// the block matters.
+fn observe(
+    state: &AccountState,
+    reading: &v1::BalanceObserved,
+    is_news: impl Fn(&Balance) -> bool,
+) -> Result<Vec<AccountEvent>, AccountError> {
     let known = state.balances.get(&reading.asset);
     if state.chain.as_ref() != Some(&reading.asset.chain())
         || (known.is_none() && state.balances.len() >= MAX_ASSETS)
@@ -254,7 +262,7 @@ fn observe(state: &AccountState, reading: &v1::BalanceObserved) -> Result<Vec<Ac
     }
     let news = match known {
         None => !reading.minor.is_zero(),
-        Some(known) => known.block != reading.block && known.minor != reading.minor,
+        Some(known) => known.block != reading.block && is_news(known),
     };
     Ok(if news {
         vec![reading.clone().into()]
@@ -354,6 +362,11 @@ mod tests {
         given::<Account>(&history)
             .when(&observe(6, 2))
             .then(&[reading(6, 2).into()]);
+        let confirm = |minor, height| AccountCommand::ConfirmBalance(reading(minor, height));
+        given::<Account>(&history).when(&confirm(5, 1)).then(&[]);
+        given::<Account>(&history)
+            .when(&confirm(5, 2))
+            .then(&[reading(5, 2).into()]);
         let foreign = v1::BalanceObserved {
             asset: AssetId::try_new("eip155:1/slip44:60").expect("valid"),
             ..reading(1, 1)

@@ -81,13 +81,13 @@ impl Transact for ChangeVault {
             return Err(VaultError::Unknown.into());
         }
         DomainError::check_version(self.expected, states.version(self.vault))?;
-        let events = Vault::decide(states.get::<Vault>(self.vault), &self.command)?;
-        Ok(vec![Change::of(
+        let change = states.decide::<Vault>(
             self.vault,
+            &self.command,
             self.organization,
             Owner::Vault(self.vault),
-            events,
-        )])
+        )?;
+        Ok(vec![change])
     }
 }
 
@@ -113,16 +113,13 @@ impl Transact for RequestAccount {
         vec![self.account.into()]
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
-        let events = Account::decide(
-            states.get::<Account>(self.account),
-            &AccountCommand::Request(self.request.clone()),
-        )?;
-        Ok(vec![Change::of(
+        let change = states.decide::<Account>(
             self.account,
+            &AccountCommand::Request(self.request.clone()),
             self.organization,
             Owner::Vault(self.request.vault),
-            events,
-        )])
+        )?;
+        Ok(vec![change])
     }
 }
 
@@ -153,12 +150,12 @@ impl Transact for ChangeAccount {
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         DomainError::check_version(self.expected, states.version(self.account))?;
-        let events = Account::decide(states.get::<Account>(self.account), &self.command)?;
-        Ok(vec![Change::of(
+        let change = states.decide::<Account>(
             self.account,
+            &self.command,
             self.organization,
             Owner::Vault(self.vault),
-            events,
-        )])
+        )?;
+        Ok(vec![change])
     }
 }
