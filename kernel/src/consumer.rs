@@ -74,7 +74,7 @@ impl Tailer {
         let mark = loop {
             match consumer.mark(shard).await {
                 Ok(mark) => break mark,
-                Err(error) => self.pause(consumer, &Mark::start(shard), error).await?,
+                Err(error) => self.pause(consumer.id(), &Mark::start(shard), error).await?,
             }
         };
         let mut follower = match mark {
@@ -90,23 +90,18 @@ impl Tailer {
                 };
                 match done {
                     Ok(()) => break,
-                    Err(error) => self.pause(consumer, follower.mark(), error).await?,
+                    Err(error) => self.pause(consumer.id(), follower.mark(), error).await?,
                 }
             }
         }
         Ok(())
     }
 
-    async fn pause(
-        &self,
-        consumer: &dyn Consumer,
-        mark: &Mark,
-        error: ConsumerError,
-    ) -> Result<(), RunError> {
+    async fn pause(&self, consumer: &str, mark: &Mark, error: ConsumerError) -> Result<(), RunError> {
         match error {
             ConsumerError::Retry(source) => {
                 let (shard, position) = (mark.shard, mark.position);
-                let (consumer, error) = (consumer.id(), &*source);
+                let error = &*source;
                 self.observer().observe(&Fact::Stalled {
                     consumer,
                     shard,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+use vaultstream_domain::error::Causes;
 use vaultstream_domain::organization::Organization;
 use vaultstream_domain::transfer::{
     ChangeTransfer, StartExecution, Transfer, TransferCommand, TransferEvent,
@@ -102,7 +103,7 @@ impl AdvanceTransfer {
         if let Err(CommandError::Unavailable(error)) =
             self.services.commands.execute(context, Arc::new(change)).await
         {
-            tracing::warn!(%transfer, %error, "deadline not recorded; trying again");
+            tracing::warn!(%transfer, error = %Causes(error.as_ref()), "deadline not recorded; trying again");
             self.watch(at, transfer, organization, vault);
         }
     }
@@ -148,7 +149,7 @@ impl AdvanceTransfer {
         let account = self.services.load::<Account>(request.account).await?;
         let source = account
             .address
-            .ok_or_else(|| ReactError::Service(format!("account {} has no address", request.account)))?;
+            .ok_or_else(|| ReactError::service(format!("account {} has no address", request.account)))?;
         let queued = Queued {
             account: request.account,
             chain: request.asset.chain(),
@@ -208,8 +209,7 @@ impl React for AdvanceTransfer {
         let Event::Transfer(event) = event else {
             return Ok(());
         };
-        let transfer =
-            TransferId::try_from(stored.envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
+        let transfer = TransferId::try_from(stored.envelope.stream).map_err(ReactError::service)?;
         match event {
             TransferEvent::Requested(request) => self.screen(stored, transfer, request).await,
             TransferEvent::Screened(screened) if screened.approvals_needed == 0 => {

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vaultstream_chain_evm::HeadRing;
 use vaultstream_chain_evm::head_ring::{HeadUpdate, ReadBlocks};
+use vaultstream_domain::error::Causes;
 use vaultstream_domain::execution::{ExecutionCommand, RecordExecution, ReverseExecution};
 use vaultstream_domain::ports::ChainNode;
 use vaultstream_domain::ports::chain_node::NodeError;
@@ -147,7 +148,7 @@ impl ChainLane {
                 Err(error) => error.to_string(),
             },
             Ok(None) => return,
-            Err(error) => error.to_string(),
+            Err(error) => Causes(&error).to_string(),
         };
         tracing::warn!(chain = %self.chain.settings.slug, %why, "remembered head not readable; following anew");
     }
@@ -203,7 +204,7 @@ impl ChainLane {
         let update = match self.ring.advance(&Blocks(self.chain.node.as_ref())).await {
             Ok(update) => update,
             Err(error) => {
-                tracing::debug!(chain = %self.chain.settings.slug, %error, "the head cannot be followed now");
+                tracing::debug!(chain = %self.chain.settings.slug, error = %Causes(&error), "the head cannot be followed now");
                 return None;
             }
         };
@@ -227,7 +228,7 @@ impl ChainLane {
             .save(&self.note(), &self.ring.to_bytes())
             .await
         {
-            tracing::warn!(chain = %self.chain.settings.slug, %error, "head not kept; a restart follows it anew");
+            tracing::warn!(chain = %self.chain.settings.slug, error = %Causes(&error), "head not kept; a restart follows it anew");
         }
         Some(update)
     }
@@ -301,7 +302,9 @@ impl ChainLane {
                     self.finalized.pop_front();
                 }
             }
-            Err(error) => tracing::debug!(%execution, %error, "not followed now; trying again"),
+            Err(error) => {
+                tracing::debug!(%execution, error = %Causes(&error), "not followed now; trying again")
+            }
         }
     }
 
@@ -368,7 +371,7 @@ impl ChainLane {
     async fn run_command(&self, use_case: impl vaultstream_domain::Transact + 'static, job: &Job) {
         let context = self.services.context("chain_lane", None, job.trace.clone());
         if let Err(error) = self.services.commands.execute(context, Arc::new(use_case)).await {
-            tracing::warn!(execution = %job.scope.execution, %error, "not recorded now");
+            tracing::warn!(execution = %job.scope.execution, error = %Causes(&error), "not recorded now");
         }
     }
 }
@@ -381,7 +384,7 @@ async fn send_in_order(saga: &SettleExecution, jobs: Vec<Job>) -> Vec<(Execution
         match saga.advance(&job).await {
             Ok(step) => done.push((job.scope.execution, step)),
             Err(error) => {
-                tracing::warn!(execution = %job.scope.execution, %error, "not sent now; trying again");
+                tracing::warn!(execution = %job.scope.execution, error = %Causes(&error), "not sent now; trying again");
                 break;
             }
         }

@@ -28,8 +28,7 @@ impl OpenAccount {
     }
 
     async fn request(&self, stored: &StoredEvent, added: &v1::AccountAdded) -> Result<(), ReactError> {
-        let vault =
-            VaultId::try_from(stored.envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
+        let vault = VaultId::try_from(stored.envelope.stream).map_err(ReactError::service)?;
         let request = RequestAccount {
             account: added.account,
             organization: stored.envelope.organization,
@@ -43,18 +42,16 @@ impl OpenAccount {
     }
 
     async fn open(&self, stored: &StoredEvent, requested: &v1::AccountRequested) -> Result<(), ReactError> {
-        let account =
-            AccountId::try_from(stored.envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
+        let account = AccountId::try_from(stored.envelope.stream).map_err(ReactError::service)?;
         let suite = suite_of(&requested.chain)
-            .ok_or_else(|| ReactError::Service(format!("chain {} has no key suite here", requested.chain)))?;
+            .ok_or_else(|| ReactError::service(format!("chain {} has no key suite here", requested.chain)))?;
         let key = self
             .services
             .account_keys
             .create(account, suite)
             .await
-            .map_err(|e| ReactError::Service(e.to_string()))?;
-        let address =
-            vaultstream_chain_evm::address_of(&key).map_err(|e| ReactError::Service(e.to_string()))?;
+            .map_err(ReactError::service)?;
+        let address = vaultstream_chain_evm::address_of(&key).map_err(ReactError::service)?;
         let opened = v1::AccountOpened {
             address: vaultstream_chain_evm::checksummed(&address),
             public_key: hex::encode(&key),

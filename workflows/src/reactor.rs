@@ -1,9 +1,10 @@
-//! A reactor follows one shard and gives each event to a reaction; its cursor moves on when the reaction is done.
+//! A reactor follows one shard and gives each event to a reaction; its mark moves on when the reaction is done.
 //!
 //! Events of one batch are handled side by side, because reactions of different streams do not depend on each other
 //! and those of one stream are idempotent and re-decide on the stream itself. A reaction that fails for want of a
-//! service is tried again with growing pauses; it is never skipped. The cursor is a note in `Progress`: losing it only
-//! repeats reactions.
+//! service is tried again with growing pauses; it is never skipped. The mark is a note in `Progress`: losing it only
+//! repeats reactions. For the same reason a shard whose history is not the followed one any more (it was restored, or
+//! promoted elsewhere) is simply reacted to from its beginning. Refuses to go on in a log that cannot be read.
 
 use std::sync::Arc;
 
@@ -11,18 +12,21 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::Event;
+use vaultstream_domain::error::Causes;
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::envelope::StoredEvent;
-use vaultstream_kernel::LoadError;
+use vaultstream_event_schemas::token::Place;
+use vaultstream_kernel::consumer::RunError;
+use vaultstream_kernel::{Batch, Consumer, ConsumerError, LoadError, Mark, TailError};
 
 use crate::services::{CommandError, Services};
 
-/// Events looked at together.
-const BATCH: usize = 512;
 /// Reactions of a batch under way at once.
 const CONCURRENCY: usize = 256;
 const FIRST_PAUSE_MS: u64 = 50;
 const LONGEST_PAUSE_MS: u64 = 5_000;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a reaction is not done yet.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +37,22 @@ pub enum ReactError {
     /// A stream could not be loaded.
     #[error("a stream cannot be loaded")]
     Load(#[from] LoadError),
-    /// Another service does not answer.
-    #[error("{0}")]
-    Service(String),
+    /// Another service does not answer, or answers what cannot be used.
+    #[error("what the reaction needs is not to be had")]
+    Service(#[source] Source),
+}
+
+impl ReactError {
+    /// Another service does not answer, or answers what cannot be used.
+    pub fn service(why: impl Into<Source>) -> Self {
+        Self::Service(why.into())
+    }
 }
 
 /// What is done about events. Must be safe to repeat.
 #[async_trait]
 pub trait React: Send + Sync + 'static {
-    /// The name of the cursor and of the actor in the log.
+    /// The name of the mark and of the actor in the log.
     fn name(&self) -> &'static str;
 
     /// Whether this reaction cares for a type of event; a cheap filter before anything is decoded.
@@ -55,151 +66,169 @@ pub trait React: Send + Sync + 'static {
 pub struct Reactor {
     services: Services,
     reaction: Arc<dyn React>,
+    id: String,
     shard: ShardNumber,
-    start: Start,
+    place: Standing,
 }
 
-/// Where a reactor begins.
+/// What a reactor knows of where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
-    /// Where it left off: the cursor survives a restart.
-    Kept,
-    /// After a position, at every start.
-    After(u64),
+enum Standing {
+    /// Not asked for yet: the note in `Progress` says it, and is kept.
+    Noted,
+    /// Known, and written down after each batch when it is to survive a restart.
+    At { mark: Option<Mark>, kept: bool },
 }
 
 impl Reactor {
-    /// A reactor whose cursor survives a restart.
+    /// A reactor whose mark survives a restart.
     pub fn new(services: Services, reaction: Arc<dyn React>, shard: ShardNumber) -> Self {
+        let id = format!("reactor/{}/{shard}", reaction.name());
         Self {
             services,
             reaction,
+            id,
             shard,
-            start: Start::Kept,
+            place: Standing::Noted,
         }
     }
 
-    /// A reactor that begins after `position`: what came before is known otherwise, from a to-do view or not at all.
-    pub fn after(services: Services, reaction: Arc<dyn React>, shard: ShardNumber, position: u64) -> Self {
+    /// A reactor that begins behind `place` at every start, or at the beginning of the shard: what came before is known
+    /// otherwise, from a to-do view or not at all.
+    pub fn after(
+        services: Services,
+        reaction: Arc<dyn React>,
+        shard: ShardNumber,
+        place: Option<Place>,
+    ) -> Self {
+        let mark = place.map(|place| Mark::at(shard, place));
         Self {
-            services,
-            reaction,
-            shard,
-            start: Start::After(position),
-        }
-    }
-
-    fn note(&self) -> String {
-        format!("reactor/{}/{}", self.reaction.name(), self.shard)
-    }
-
-    async fn cursor(&self) -> u64 {
-        if let Start::After(position) = self.start {
-            return position;
-        }
-        match self.services.progress.load(&self.note()).await {
-            Ok(Some(note)) => note.try_into().map_or(0, u64::from_be_bytes),
-            Ok(None) => 0,
-            Err(error) => {
-                tracing::warn!(reaction = self.reaction.name(), shard = %self.shard, %error, "cursor not readable; reacting from the beginning");
-                0
-            }
+            place: Standing::At { mark, kept: false },
+            ..Self::new(services, reaction, shard)
         }
     }
 
     /// Follows the shard until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
-        let mut cursor = self.cursor().await;
-        while !stop.is_cancelled() {
-            let fetched = tokio::select! {
-                () = stop.cancelled() => return,
-                fetched = self.services.bus.fetch(self.shard, cursor, BATCH) => fetched,
-            };
-            let batch = match fetched {
-                Ok(batch) => self.in_order(cursor, batch).await,
-                Err(error) => {
-                    tracing::warn!(reaction = self.reaction.name(), %error, "records not readable; trying again");
-                    self.services.clock.sleep_ms(FIRST_PAUSE_MS).await;
-                    continue;
-                }
-            };
-            let Some(last) = batch.last().map(|e| e.position) else {
-                continue;
-            };
-            // By index: a closure over references is not general enough for a task that moves between threads.
-            let done = futures::stream::iter(0..batch.len())
-                .map(|i| self.until_done(&batch[i], &stop))
-                .buffer_unordered(CONCURRENCY)
-                .all(|done| async move { done })
-                .await;
-            if !done {
-                return;
-            }
-            cursor = last;
-            if self.start == Start::Kept {
-                self.keep(cursor).await;
-            }
-        }
-    }
-
-    /// The dense run of records that follows the cursor; a hole is filled from the log.
-    async fn in_order(&self, cursor: u64, mut batch: Vec<StoredEvent>) -> Vec<StoredEvent> {
-        batch.retain(|e| e.position > cursor);
-        let dense = batch
-            .iter()
-            .zip(cursor + 1..)
-            .all(|(e, expected)| e.position == expected);
-        if dense {
-            return batch;
-        }
-        self.services
-            .log
-            .read_shard(self.shard, cursor, BATCH)
-            .await
-            .unwrap_or_default()
-    }
-
-    async fn keep(&self, cursor: u64) {
-        if let Err(error) = self
-            .services
-            .progress
-            .save(&self.note(), &cursor.to_be_bytes())
-            .await
-        {
-            tracing::warn!(reaction = self.reaction.name(), shard = %self.shard, %error, "cursor not kept; a restart repeats reactions");
-        }
-    }
-
-    /// Whether the reaction is done; `false` only when the process stops.
-    async fn until_done(&self, stored: &StoredEvent, stop: &CancellationToken) -> bool {
-        if !self.reaction.wants(&stored.envelope.event_type) {
-            return true;
-        }
-        let mut pause = FIRST_PAUSE_MS;
+    pub async fn run(mut self, stop: CancellationToken) {
+        let (tailer, shard) = (self.services.tailer.clone(), self.shard);
         loop {
-            match self.try_once(stored).await {
-                Ok(()) => return true,
-                // A refusal is an answer: the stream has moved on, or never was in a state to react to.
-                Err(ReactError::Command(CommandError::Refused(refusal))) => {
-                    tracing::info!(reaction = self.reaction.name(), event = %stored.envelope.event_ref(), %refusal, "refused");
-                    return true;
+            match tailer.run(&mut self, shard, &stop).await {
+                Ok(()) => return,
+                Err(RunError::Tail(error @ (TailError::Incarnation { .. } | TailError::History { .. }))) => {
+                    tracing::error!(reactor = self.id, error = %Causes(&error), "the shard is not the followed one any more; reacting from its beginning");
+                    self.place = Standing::At {
+                        mark: None,
+                        kept: !matches!(self.place, Standing::At { kept: false, .. }),
+                    };
                 }
                 Err(error) => {
-                    tracing::warn!(reaction = self.reaction.name(), event = %stored.envelope.event_ref(), %error, pause_ms = pause, "not done; trying again");
+                    tracing::error!(reactor = self.id, error = %Causes(&error), "the reactor has ended; a person should look");
+                    return;
                 }
             }
             tokio::select! {
-                () = stop.cancelled() => return false,
-                () = self.services.clock.sleep_ms(pause) => {}
+                () = stop.cancelled() => return,
+                () = self.services.clock.sleep_ms(FIRST_PAUSE_MS) => {}
             }
-            pause = (pause * 2).min(LONGEST_PAUSE_MS);
+        }
+    }
+
+    async fn noted(&self) -> Option<Mark> {
+        let why = match self.services.progress.load(&self.id).await {
+            Ok(None) => return None,
+            Ok(Some(note)) => match serde_json::from_slice::<Mark>(&note) {
+                Ok(mark) if mark.shard == self.shard => return Some(mark),
+                Ok(_) => "it is of another shard".to_owned(),
+                Err(error) => error.to_string(),
+            },
+            Err(error) => Causes(&error).to_string(),
+        };
+        tracing::warn!(
+            reactor = self.id,
+            why,
+            "mark not readable; reacting from the beginning"
+        );
+        None
+    }
+
+    async fn keep(&self, mark: &Mark) {
+        let kept = match serde_json::to_vec(mark) {
+            Ok(note) => self.services.progress.save(&self.id, &note).await,
+            Err(error) => {
+                tracing::error!(reactor = self.id, %error, "a mark has no JSON form");
+                return;
+            }
+        };
+        if let Err(error) = kept {
+            tracing::warn!(reactor = self.id, error = %Causes(&error), "mark not kept; a restart repeats reactions");
+        }
+    }
+
+    /// Returns when the reaction is done, however long that takes.
+    async fn until_done(&self, stored: &StoredEvent) {
+        if !self.reaction.wants(&stored.envelope.event_type) {
+            return;
+        }
+        let event = stored.envelope.event_ref();
+        let mut pause_ms = FIRST_PAUSE_MS;
+        loop {
+            match self.try_once(stored).await {
+                Ok(()) => return,
+                // A refusal is an answer: the stream has moved on, or never was in a state to react to.
+                Err(ReactError::Command(CommandError::Refused(refusal))) => {
+                    tracing::info!(reactor = self.id, %event, %refusal, "refused");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(reactor = self.id, %event, error = %Causes(&error), pause_ms, "not done; trying again");
+                }
+            }
+            self.services.clock.sleep_ms(pause_ms).await;
+            pause_ms = (pause_ms * 2).min(LONGEST_PAUSE_MS);
         }
     }
 
     async fn try_once(&self, stored: &StoredEvent) -> Result<(), ReactError> {
-        let events = Event::read(stored).map_err(|e| ReactError::Service(e.to_string()))?;
+        let events = Event::read(stored).map_err(ReactError::service)?;
         for event in &events {
             self.reaction.react(stored, event).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Consumer for Reactor {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    async fn mark(&mut self, _: ShardNumber) -> Result<Option<Mark>, ConsumerError> {
+        match self.place {
+            Standing::At { mark, .. } => Ok(mark),
+            Standing::Noted => {
+                let mark = self.noted().await;
+                self.place = Standing::At { mark, kept: true };
+                Ok(mark)
+            }
+        }
+    }
+
+    async fn apply(&mut self, batch: &Batch) -> Result<(), ConsumerError> {
+        let this = &*self;
+        // By index: a closure over references is not general enough for a task that moves between threads.
+        futures::stream::iter(0..batch.events.len())
+            .map(|i| this.until_done(&batch.events[i]))
+            .buffer_unordered(CONCURRENCY)
+            .for_each(|()| async {})
+            .await;
+        let kept = !matches!(self.place, Standing::At { kept: false, .. });
+        self.place = Standing::At {
+            mark: Some(batch.mark),
+            kept,
+        };
+        if kept {
+            self.keep(&batch.mark).await;
         }
         Ok(())
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use vaultstream_domain::aggregate::OfState;
-use vaultstream_domain::ports::{AccountKeys, Bus, ChainNode, Clock, EventLog, Ids, Progress, Signing};
+use vaultstream_domain::ports::{AccountKeys, ChainNode, Clock, EventLog, Ids, Progress, Signing};
 use vaultstream_domain::{CommandContext, DomainError, Transact};
 use vaultstream_event_schemas::chain::ChainSettings;
 use vaultstream_event_schemas::{Actor, ChainId, CommandId, EventRef, StreamId};
-use vaultstream_kernel::{ExecuteError, Executor, LoadError, load_state};
+use vaultstream_kernel::{ExecuteError, Executor, LoadError, Tailer, load_state};
 
 /// Why a command had no effect.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +17,9 @@ pub enum CommandError {
     /// The domain refused it.
     #[error(transparent)]
     Refused(#[from] DomainError),
-    /// The executor or the log could not take it; try again.
-    #[error("the command was not taken: {0}")]
-    Unavailable(String),
+    /// The executor or the log could not take it, or gave no answer; try again.
+    #[error("the command was not taken, or was and nobody heard of it")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Runs use cases.
@@ -40,7 +40,7 @@ impl Commands for Executor {
         match Self::execute(self, context, use_case).await {
             Ok(_) => Ok(()),
             Err(ExecuteError::Refused(e)) => Err(CommandError::Refused(e)),
-            Err(e) => Err(CommandError::Unavailable(e.to_string())),
+            Err(e) => Err(CommandError::Unavailable(Box::new(e))),
         }
     }
 }
@@ -73,8 +73,8 @@ pub struct Chain {
 pub struct Services {
     /// The truth.
     pub log: Arc<dyn EventLog>,
-    /// Its records as they come.
-    pub bus: Arc<dyn Bus>,
+    /// Follows its shards.
+    pub tailer: Tailer,
     /// Runs use cases.
     pub commands: Arc<dyn Commands>,
     /// Time.

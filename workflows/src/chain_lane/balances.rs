@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use vaultstream_domain::vault::{AccountCommand, ChangeAccount};
+use vaultstream_domain::error::Causes;
+use vaultstream_domain::execution::ObserveBalance;
 use vaultstream_event_schemas::AccountId;
 use vaultstream_event_schemas::chain::BlockRef;
 use vaultstream_event_schemas::vault::v1::BalanceObserved;
@@ -59,20 +60,19 @@ async fn read(services: &Services, chain: &Chain, account: WatchedAccount, at: &
                 return;
             }
         };
-        let observe = ChangeAccount {
+        let observe = ObserveBalance {
             account: account.account,
             organization: account.organization,
             vault: account.vault,
-            expected: None,
-            command: AccountCommand::ObserveBalance(BalanceObserved {
+            reading: BalanceObserved {
                 asset: asset.id.clone(),
                 block: at.clone(),
                 minor,
-            }),
+            },
         };
         let context = services.context("observe_balances", None, None);
         if let Err(error) = services.commands.execute(context, Arc::new(observe)).await {
-            tracing::warn!(account = %account.account, %error, "balance not recorded now");
+            tracing::warn!(account = %account.account, error = %Causes(&error), "balance not recorded now");
         }
     }
 }

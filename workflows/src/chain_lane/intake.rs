@@ -40,7 +40,7 @@ impl LaneHandle {
         self.inbox
             .send(message)
             .await
-            .map_err(|_| ReactError::Service("the chain's lane has stopped".to_owned()))
+            .map_err(|_| ReactError::service("the chain's lane has stopped"))
     }
 }
 
@@ -58,7 +58,7 @@ pub async fn job_of(
     let account = services.load::<Account>(queued.account).await?;
     let vault = account
         .vault
-        .ok_or_else(|| ReactError::Service(format!("account {} has no vault", queued.account)))?;
+        .ok_or_else(|| ReactError::service(format!("account {} has no vault", queued.account)))?;
     let scope = ExecutionScope {
         execution,
         account: queued.account,
@@ -96,7 +96,7 @@ impl React for FeedLane {
     }
     async fn react(&self, stored: &StoredEvent, event: &Event) -> Result<(), ReactError> {
         let envelope = &stored.envelope;
-        let bad = |e: vaultstream_event_schemas::IdError| ReactError::Service(e.to_string());
+        let bad = |e: vaultstream_event_schemas::IdError| ReactError::service(e);
         match event {
             Event::Execution(ExecutionEvent::Queued(_)) => {
                 let execution = ExecutionId::try_from(envelope.stream).map_err(bad)?;
@@ -144,7 +144,7 @@ impl React for WatchAccounts {
         else {
             return Ok(());
         };
-        let account = AccountId::try_from(envelope.stream).map_err(|e| ReactError::Service(e.to_string()))?;
+        let account = AccountId::try_from(envelope.stream).map_err(ReactError::service)?;
         let (address, organization) = (opened.address.clone(), envelope.organization);
         self.lane
             .send(LaneMessage::Account(WatchedAccount {

@@ -163,7 +163,7 @@ impl SettleExecution {
                 Err(e) => return Err(e),
             }
         }
-        Err(CommandError::Unavailable("the account's slots keep moving".to_owned()).into())
+        Err(CommandError::Unavailable("the account's slots keep moving".into()).into())
     }
 
     /// Asks for the signature over the bound plan, checks that the signer derived the bound digest, and keeps the bytes

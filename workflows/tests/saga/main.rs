@@ -1,0 +1,17 @@
+//! The sagas on the real log, the real executor, the real keystore and a real chain: every step is run, failed before
+//! and after its effect, repeated and unwound, and after each the money is counted.
+//!
+//! `script` says what goes wrong and when; `process` is what a crash takes; `world` is what it does not; `audit` holds
+//! what must be true however it went: at most one debit an intent, nothing reserved for ever, the same decisions.
+
+mod audit;
+mod boundaries;
+mod net;
+mod node_faults;
+mod process;
+mod reactor;
+mod repeated;
+mod script;
+mod steps;
+mod unwound;
+mod world;
