@@ -103,7 +103,7 @@ codes! {
     Timeout, "timeout", 504, 4, Operator, Later, "The answer took too long; the outcome is in the log", "Send the same request with the same Idempotency-Key to learn the outcome.";
     ClockSkew, "clock-skew", 503, 14, Operator, Later, "Clocks disagree by more than a minute", "Set the clocks of this machine and its database right.";
     ChainUnavailable, "chain-unavailable", 503, 14, Operator, Later, "The chain's node does not answer", "Check the node; nothing is lost meanwhile.";
-    StorageUnavailable, "storage-unavailable", 503, 14, Operator, Later, "The event log or a view does not answer", "Check the disk and the database; nothing was half done.";
+    StorageUnavailable, "storage-unavailable", 503, 14, Operator, Later, "The event log or a view does not answer", "Check the disk and the database. A command is done whole or not at all: send it again with the same Idempotency-Key to learn which.";
     EventUnreadable, "event-unreadable", 500, 13, Operator, Later, "A stored event cannot be read by this version", "Upgrade this process; the event is kept.";
     Internal, "internal", 500, 13, Operator, Later, "Something failed that should not", "Send the request id to the operator.";
 }

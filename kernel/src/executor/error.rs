@@ -31,7 +31,7 @@ pub enum ExecuteError {
     Load(#[source] Arc<LoadError>),
     /// The log failed for as long as it was asked. The command may still have become durable: sent again with the same
     /// id, it finds its effect or has it then.
-    #[error("the event log does not answer")]
+    #[error("the event log does not answer; the command may have become durable")]
     Log(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The use case breaks the rules of use cases.
     #[error("use case {use_case} is not well made: {fault}")]
@@ -48,7 +48,7 @@ pub enum ExecuteError {
     #[error("this process is ending and takes no more commands")]
     Stopped,
     /// The executor ended with the command in hand; it may have become durable.
-    #[error("the executor ended before it could answer")]
+    #[error("the executor ended before it could answer; the command may have become durable")]
     Lost,
 }
 
@@ -74,6 +74,35 @@ impl Coded for ExecuteError {
         match self {
             Self::Refused(error) => error.field(),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ambiguous_errors_should_say_so_and_how_to_learn_the_outcome() {
+        let log = ExecuteError::Log(Arc::new(std::io::Error::other("the disk is full")));
+        for error in [log, ExecuteError::Lost] {
+            assert!(error.to_string().contains("may have become durable"), "{error}");
+            let remedy = error.code().remedy();
+            assert!(remedy.contains("same Idempotency-Key"), "{error}: {remedy}");
+            assert!(!remedy.contains("nothing was"), "{error}: {remedy}");
+        }
+    }
+
+    #[test]
+    fn errors_before_an_append_should_not_raise_doubt() {
+        for error in [
+            ExecuteError::Overloaded,
+            ExecuteError::Contention(16),
+            ExecuteError::ClockAhead,
+            ExecuteError::Stopped,
+            ExecuteError::Panicked("test.case"),
+        ] {
+            assert!(!error.to_string().contains("durable"), "{error}");
         }
     }
 }
