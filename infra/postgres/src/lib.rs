@@ -1,1 +1,23 @@
 //! The cluster's event log, snapshots, progress and leases on PostgreSQL.
+//!
+//! Invariants: one batch is one autocommit statement a database, so a process that stops holds no lock; whatever is
+//! answered as done is durable. Several processes may use the same databases and take turns. Refuses at start: servers
+//! before version 15, another cluster's database, a schema of a newer build, clocks that disagree, shards that are
+//! configured elsewhere than they are kept.
+
+pub mod baseline;
+pub mod database;
+pub mod error;
+pub mod leases;
+pub mod log;
+mod migrations;
+pub mod options;
+pub mod progress;
+mod registry;
+
+pub use database::{Database, Migrate};
+pub use error::OpenError;
+pub use leases::PgLeases;
+pub use log::PgLog;
+pub use options::{DatabaseConfig, PgLogOptions, Shards};
+pub use progress::PgProgress;

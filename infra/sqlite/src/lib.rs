@@ -1,14 +1,16 @@
-//! The embedded engines: event log, views, and progress in SQLite files of the data directory.
+//! The embedded engines: event log, views, progress and leases in SQLite files of the data directory.
 //!
 //! Invariants: one process writes a file; whatever is answered as done is in the file.
 
 pub mod database;
+pub mod leases;
 pub mod log;
 pub mod progress;
 mod readers;
 pub mod views;
 
 pub use database::{OpenError, Synchronous};
+pub use leases::SqliteLeases;
 pub use log::{Options, SqliteLog};
 pub use progress::SqliteProgress;
 pub use views::{SqliteViews, ViewOptions};

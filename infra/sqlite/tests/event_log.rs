@@ -1,11 +1,11 @@
-//! The embedded log and progress against the suites of their ports, on real files.
+//! The embedded log, progress and leases against the suites of their ports, on real files.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use vaultstream_domain::ports::conformance::{event_log, progress, sample};
-use vaultstream_infra_sqlite::{Options, SqliteLog, SqliteProgress};
+use vaultstream_domain::ports::conformance::{event_log, leases, progress, sample};
+use vaultstream_infra_sqlite::{Options, SqliteLeases, SqliteLog, SqliteProgress};
 
 /// Makes each log in a file of its own; the last one made is the one that is reopened.
 struct Files {
@@ -63,6 +63,18 @@ impl progress::Harness for Files {
     }
 }
 
+#[async_trait]
+impl leases::Harness for Files {
+    type Leases = SqliteLeases;
+    async fn fresh(&self) -> SqliteLeases {
+        SqliteLeases::open(&self.next()).expect("the file opens")
+    }
+    async fn reopen(&self, leases: SqliteLeases) -> SqliteLeases {
+        drop(leases);
+        SqliteLeases::open(&self.last()).expect("the file opens")
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_log_should_keep_the_contract_of_the_event_log() {
     event_log::suite(&Files::new()).await;
@@ -71,4 +83,9 @@ async fn sqlite_log_should_keep_the_contract_of_the_event_log() {
 #[tokio::test]
 async fn sqlite_progress_should_keep_the_contract_of_progress() {
     progress::suite(&Files::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_leases_should_keep_the_contract_of_leases() {
+    leases::suite(&Files::new()).await;
 }

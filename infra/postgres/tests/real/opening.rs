@@ -1,0 +1,232 @@
+//! What a start refuses, with the remedy in the message, and what starts do together.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use futures::future::join_all;
+use sqlx::Row;
+use vaultstream_domain::ports::EventLog;
+use vaultstream_domain::ports::conformance::sample::{self, Writer, stream};
+use vaultstream_event_schemas::{Family, Slug};
+use vaultstream_infra_postgres::{DatabaseConfig, Migrate, OpenError, PgLog, PgLogOptions, Shards};
+
+use super::ground::{ShiftedClock, committed, connect, database, open, options, over, run, shared};
+
+/// The message of a start that must be refused.
+async fn refused(options: &PgLogOptions) -> (OpenError, String) {
+    let error = PgLog::open(options).await.expect_err("refused");
+    let said = error.to_string();
+    (error, said)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn starts_that_come_together_should_agree() {
+    let url = database().await;
+    let (here, mut logs) = (options(&url), Vec::new());
+    for log in join_all((0..6).map(|_| PgLog::open(&here))).await {
+        logs.push(log.expect("opens"));
+    }
+    for (log, n) in logs.iter().zip(0..) {
+        assert_eq!(*log.registry(), *logs[0].registry());
+        let outcomes = log
+            .append(vec![Writer::new(stream(0, n)).command("together", 1)], None)
+            .await;
+        assert_eq!(committed(&outcomes.expect("taken")[0]), (n + 1, n + 1));
+    }
+}
+
+#[tokio::test]
+async fn database_of_another_cluster_should_be_refused() {
+    let url = database().await;
+    open(&options(&url)).await;
+    let (error, said) = refused(&PgLogOptions {
+        cluster: "other".into(),
+        ..options(&url)
+    })
+    .await;
+    assert!(matches!(error, OpenError::OtherCluster { .. }), "{error:?}");
+    assert!(
+        said.contains("belongs to cluster `test`") && said.contains("`other`"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn schemas_of_other_builds_should_be_refused() {
+    let url = database().await;
+    let untouched = PgLogOptions {
+        migrate: Migrate::Refuse,
+        ..options(&url)
+    };
+    let (error, said) = refused(&untouched).await;
+    assert!(matches!(error, OpenError::Older { found: 0, .. }), "{error:?}");
+    assert!(said.contains("run the role `migrate`"), "{said}");
+    open(&options(&url)).await;
+    open(&untouched).await;
+
+    run(
+        &url,
+        "INSERT INTO vaultstream.migration (number, name, checksum) VALUES (99, 'later', '')",
+    )
+    .await;
+    let (error, said) = refused(&options(&url)).await;
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error:?}");
+    assert!(said.contains("run the newer build"), "{said}");
+
+    run(
+        &url,
+        "DELETE FROM vaultstream.migration WHERE number = 99; \
+               UPDATE vaultstream.migration SET checksum = '' WHERE number = 2",
+    )
+    .await;
+    let (error, said) = refused(&options(&url)).await;
+    assert!(matches!(error, OpenError::Changed { step: 2, .. }), "{error:?}");
+    assert!(said.contains("step 2"), "{said}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_entered_should_be_told_apart() {
+    let url = database().await;
+    let elsewhere = |from: &str, to: &str| options(&url.replace(from, to));
+    let name = url
+        .rsplit_once('/')
+        .expect("a url names its database")
+        .1
+        .to_owned();
+    let (error, said) = refused(&elsewhere("postgres@", "nobody_known:secret@")).await;
+    assert!(matches!(error, OpenError::Credentials { .. }), "{error:?}");
+    assert!(
+        said.contains("check the secret") && !said.contains("secret@"),
+        "{said}"
+    );
+    let (error, said) = refused(&elsewhere(&name, "no_such_database")).await;
+    assert!(matches!(error, OpenError::Missing { .. }), "{error:?}");
+    assert!(said.contains("create it"), "{said}");
+    // A port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("binds")
+        .local_addr()
+        .expect("bound");
+    let (error, said) = refused(&options(&format!("postgres://postgres@{free}/x"))).await;
+    assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+    assert!(said.contains("check that it runs"), "{said}");
+
+    let role = format!("guest_{}", std::process::id());
+    run(&shared().await.url(), &format!("CREATE ROLE {role} LOGIN")).await;
+    let (error, said) = refused(&elsewhere("postgres@", &format!("{role}@"))).await;
+    assert!(matches!(error, OpenError::Privileges { .. }), "{error:?}");
+    assert!(said.contains("grant it CREATE"), "{said}");
+}
+
+#[tokio::test]
+async fn clocks_apart_should_be_refused() {
+    let url = database().await;
+    let hour = 3_600_000_000;
+    for (shift, direction) in [(hour, "behind"), (-hour, "ahead of")] {
+        let clock = Arc::new(ShiftedClock(AtomicI64::new(shift)));
+        let (error, said) = refused(&PgLogOptions {
+            clock,
+            ..options(&url)
+        })
+        .await;
+        assert!(matches!(error, OpenError::Clock { .. }), "{error:?}");
+        assert!(said.contains(direction) && said.contains("NTP"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn registry_should_be_kept_and_only_grow() {
+    let url = database().await;
+    open(&options(&url)).await;
+    let mut families = sample::families();
+    families[0].1 = 3;
+    let (error, _) = refused(&PgLogOptions {
+        families: families.clone(),
+        ..options(&url)
+    })
+    .await;
+    assert!(matches!(error, OpenError::Registry(_)), "{error:?}");
+    families[0].1 = 2;
+    families.push((Family::Chain(Slug::try_new("btc_test").expect("valid")), 2));
+    let grown = open(&PgLogOptions {
+        families,
+        ..options(&url)
+    })
+    .await;
+    assert_eq!(grown.registry().entries().len(), 7);
+    let outcomes = grown
+        .append(vec![Writer::new(stream(6, 1)).command("new family", 1)], None)
+        .await;
+    assert_eq!(committed(&outcomes.expect("taken")[0]), (1, 1));
+    assert_eq!(
+        open(&options(&url)).await.registry().entries().len(),
+        7,
+        "what was there stays"
+    );
+}
+
+#[tokio::test]
+async fn shards_should_stay_where_they_are_kept() {
+    let (a, b, c) = (database().await, database().await, database().await);
+    let low = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(Shards::Ranges(vec![0..=2]));
+    let high = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(Shards::Ranges(vec![3..=9]));
+    open(&over(vec![low("a", &a), high("b", &b)])).await;
+    open(&over(vec![low("a", &a), high("b", &b)])).await;
+    let (error, said) = refused(&over(vec![DatabaseConfig::new("a", &a)])).await;
+    assert!(matches!(error, OpenError::Moved { .. }), "{error:?}");
+    assert!(said.contains("shard 3 is kept in database b"), "{said}");
+    for (what, options) in [
+        ("another name", over(vec![low("a", &a), high("c", &c)])),
+        (
+            "an empty database under a known name",
+            over(vec![low("a", &a), high("b", &c)]),
+        ),
+        ("swapped urls", over(vec![low("a", &b), high("b", &a)])),
+        ("swapped shards", over(vec![high("a", &a), low("b", &b)])),
+    ] {
+        let (error, _) = refused(&options).await;
+        assert!(
+            matches!(error, OpenError::Moved { .. } | OpenError::RegistryDamaged { .. }),
+            "{what}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn sessions_should_have_limits_by_role() {
+    let log = open(&options(&database().await)).await;
+    let url = {
+        // Something must run for the roles to be seen; the settings are those of a new session of each.
+        log.append(vec![Writer::new(stream(0, 1)).command("x", 1)], None)
+            .await
+            .expect("taken");
+        log.heads().await.expect("readable");
+        shared().await.url()
+    };
+    let rows = sqlx::query(
+        "SELECT DISTINCT application_name FROM pg_stat_activity WHERE application_name LIKE 'vaultstream-%' ORDER BY 1",
+    )
+    .fetch_all(&mut connect(&url).await)
+    .await
+    .expect("listed");
+    let roles: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert!(
+        roles.iter().any(|r| r == "vaultstream-append") && roles.iter().any(|r| r == "vaultstream-read"),
+        "{roles:?}"
+    );
+    for (role, name, expected) in log.first_database().limits().await.expect("readable") {
+        match (role, name.as_str()) {
+            ("append", "statement_timeout" | "idle_in_transaction_session_timeout") => {
+                assert_eq!(expected, "10s")
+            }
+            ("append", "lock_timeout") => assert_eq!(expected, "5s"),
+            ("append", "synchronous_commit") => assert_eq!(expected, "on"),
+            ("read", "statement_timeout" | "idle_in_transaction_session_timeout") => {
+                assert_eq!(expected, "30s")
+            }
+            ("read", "lock_timeout") => assert_eq!(expected, "15s"),
+            ("read", "default_transaction_read_only") => assert_eq!(expected, "on"),
+            _ => {}
+        }
+    }
+}
