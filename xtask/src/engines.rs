@@ -6,7 +6,7 @@
 //! (`VAULTSTREAM_ANVIL_BIN`, `VAULTSTREAM_CHROMIUM`, `VAULTSTREAM_PG_URL`, `VAULTSTREAM_KAFKA`, `VAULTSTREAM_CQL`,
 //! `VAULTSTREAM_REDIS_URL`) wins over what would be fetched.
 
-mod install;
+pub mod install;
 mod maven;
 mod npm;
 pub mod running;

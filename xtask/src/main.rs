@@ -6,6 +6,7 @@
 
 mod bench;
 mod counts;
+mod deploy;
 mod doctor;
 mod engines;
 mod generate;
@@ -32,6 +33,7 @@ cargo xtask <verb>
   generate             rewrite the generated files that lint compares
   bench [--full]       one JSON object a line; exits 1 when a target is not met
   engines [run -- CMD] fetch the real engines; run: start one of each while CMD runs, named in its environment
+  deploy-check         helm, kubeconform and promtool over infra/deploy (needs Go; minutes the first time)
   doctor [--install]   list prerequisites; --install: also install what this user may install";
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "lint" => lint::run(&paths, flag(rest, "--fast")?),
         "generate" => no_arguments(rest).and_then(|()| generate::write(&paths)),
         "bench" => bench::run(&paths, flag(rest, "--full")?),
+        "deploy-check" => no_arguments(rest).and_then(|()| deploy::run(&paths)),
         "engines" => engines::run(&paths, rest),
         "doctor" => doctor::run(&paths, flag(rest, "--install")?),
         _ => bail!("unknown verb `{verb}`\n\n{USAGE}"),
