@@ -2,6 +2,9 @@
 //!
 //! Refuses: unknown fields, a sandbox beside a live chain, two chains with one slug or id, a family without shards.
 
+#[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "a build without engines still reads and checks their sections"))]
+mod cluster;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +14,10 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use vaultstream_event_schemas::chain::{AssetSettings, ChainSettings};
 use vaultstream_event_schemas::{ChainId, Family, Slug};
+
+pub use cluster::{Assembly, Kafka, Kind, Postgres, Redis, Scylla, Telemetry};
+#[cfg(feature = "cluster")]
+pub use cluster::{Database, DatabaseShards, KafkaSecurity};
 
 /// The committed defaults.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -29,6 +36,23 @@ pub struct Config {
     pub log_format: LogFormat,
     /// A `tracing` filter.
     pub log_filter: String,
+    /// Which parts fill the ports.
+    pub assembly: Assembly,
+    /// The log of a cluster.
+    #[serde(default)]
+    pub postgres: Option<Postgres>,
+    /// The bus of a cluster.
+    #[serde(default)]
+    pub kafka: Option<Kafka>,
+    /// The views of a cluster.
+    #[serde(default)]
+    pub scylla: Option<Scylla>,
+    /// Cache and shared limits of a cluster.
+    #[serde(default)]
+    pub redis: Option<Redis>,
+    /// Where spans go.
+    #[serde(default)]
+    pub telemetry: Telemetry,
     /// Shards of each family.
     pub shards: Shards,
     /// The door.
@@ -75,6 +99,9 @@ pub struct Gateway {
 pub struct Keystore {
     /// A reference to the passphrase; empty makes a key file.
     pub passphrase: String,
+    /// Where the keys lie; absent for `keys` in the data directory. The processes of a cluster share one.
+    #[serde(default)]
+    pub dir: Option<PathBuf>,
 }
 
 /// A chain.
@@ -178,6 +205,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
+        self.check_assembly()?;
         ensure!(
             !self.chains.is_empty(),
             "no chain is configured; add a [[chains]] section"

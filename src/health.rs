@@ -1,16 +1,25 @@
 //! `/health/live`, `/health/ready` and `/metrics`: for whoever runs the product.
 //!
-//! Live says that the process answers. Ready says that the log answers and that no view lags more than its bound; a
-//! chain whose node is away is named but does not make the product unready, because everything else works meanwhile.
+//! Live says that the process answers. Ready says that the log answers, that no view read here lags more than its bound,
+//! and that the process is not about to stop; a chain whose node is away is named but does not make the product
+//! unready, because everything else works meanwhile.
+
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use vaultstream_domain::error::Causes;
+use vaultstream_domain::ports::{Clock, EventLog};
+use vaultstream_event_schemas::chain::ChainSettings;
 use vaultstream_infra_telemetry::Metrics;
-use vaultstream_query_api::{Services, freshness};
+use vaultstream_projectors::Reads;
+use vaultstream_query_api::freshness::{self, Lag};
+use vaultstream_query_api::services::Heads;
 
 /// Views may be this far behind and still count as ready.
 const MAX_LAG_MS: u64 = 10_000;
@@ -18,10 +27,20 @@ const MAX_LAG_MS: u64 = 10_000;
 /// What the endpoints read.
 #[derive(Clone)]
 pub struct Health {
-    /// The query side.
-    pub services: Services,
+    /// The truth.
+    pub log: Arc<dyn EventLog>,
+    /// The views, where this process reads them.
+    pub reads: Option<Reads>,
+    /// The chains served here.
+    pub chains: Arc<[ChainSettings]>,
+    /// Where they stand.
+    pub heads: watch::Receiver<Heads>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
     /// The metrics.
     pub metrics: Metrics,
+    /// Whether the process is about to stop.
+    pub draining: watch::Receiver<bool>,
 }
 
 /// The routes.
@@ -36,40 +55,56 @@ pub fn router(health: Health) -> Router {
         .with_state(health)
 }
 
+impl Health {
+    /// How far views are behind; `None` where none are read. The error is a sentence.
+    async fn lag(&self) -> Result<Option<Lag>, String> {
+        match &self.reads {
+            Some(reads) => freshness::measure(self.log.as_ref(), reads, self.clock.now())
+                .await
+                .map(Some)
+                .map_err(|refusal| refusal.detail),
+            None => match self.log.heads().await {
+                Ok(_) => Ok(None),
+                Err(error) => Err(Causes(&error).to_string()),
+            },
+        }
+    }
+
+    fn chains(&self) -> Vec<Value> {
+        let (now, heads) = (self.clock.now().as_micros(), self.heads.borrow());
+        self.chains
+            .iter()
+            .map(|chain| match heads.get(&chain.id) {
+                Some(seen) => json!({
+                    "chain": chain.id, "height": seen.head.tip.at.height, "finalized": seen.head.finalized.height,
+                    "ageMs": now.saturating_sub(seen.seen_at.as_micros()) / 1000,
+                }),
+                None => json!({ "chain": chain.id, "height": null }),
+            })
+            .collect()
+    }
+}
+
 async fn ready(State(health): State<Health>) -> Response {
-    let now = health.services.clock.now().as_micros();
-    let chains: Vec<_> = health
-        .services
-        .chains
-        .iter()
-        .map(|chain| match health.services.head(&chain.id) {
-            Some(seen) => json!({
-                "chain": chain.id, "height": seen.head.tip.at.height, "finalized": seen.head.finalized.height,
-                "ageMs": now.saturating_sub(seen.seen_at.as_micros()) / 1000,
-            }),
-            None => json!({ "chain": chain.id, "height": null }),
-        })
-        .collect();
-    match freshness::measure(&health.services).await {
-        Ok(lag) if lag.lag_ms() <= MAX_LAG_MS => {
+    let (lag, chains) = (health.lag().await, health.chains());
+    let unready = |body: Value| (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
+    if *health.draining.borrow() {
+        return unready(json!({ "status": "draining" }));
+    }
+    match lag {
+        Ok(None) => Json(json!({ "status": "ready", "chains": chains })).into_response(),
+        Ok(Some(lag)) if lag.lag_ms() <= MAX_LAG_MS => {
             Json(json!({ "status": "ready", "views": lag.views, "chains": chains })).into_response()
         }
-        Ok(lag) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(json!({ "status": "behind", "lagMs": lag.lag_ms(), "views": lag.views, "chains": chains })),
-        )
-            .into_response(),
-        Err(refusal) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(json!({ "status": "unavailable", "detail": refusal.detail, "chains": chains })),
-        )
-            .into_response(),
+        Ok(Some(lag)) => unready(
+            json!({ "status": "behind", "lagMs": lag.lag_ms(), "views": lag.views, "chains": chains }),
+        ),
+        Err(detail) => unready(json!({ "status": "unavailable", "detail": detail, "chains": chains })),
     }
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
-    let now = health.services.clock.now().as_micros();
-    if let Ok(lag) = freshness::measure(&health.services).await {
+    if let Ok(Some(lag)) = health.lag().await {
         for view in &lag.views {
             let quarantined = usize::try_from(view.quarantined).unwrap_or(usize::MAX);
             health.metrics.view(
@@ -81,8 +116,10 @@ async fn metrics(State(health): State<Health>) -> Response {
             );
         }
     }
-    for chain in health.services.chains.iter() {
-        if let Some(seen) = health.services.head(&chain.id) {
+    let now = health.clock.now().as_micros();
+    let heads = health.heads.borrow().clone();
+    for chain in health.chains.iter() {
+        if let Some(seen) = heads.get(&chain.id) {
             let age = u64::try_from(now.saturating_sub(seen.seen_at.as_micros())).unwrap_or(0);
             let head = &seen.head;
             health.metrics.chain(

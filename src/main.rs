@@ -1,16 +1,18 @@
-//! The binary `vaultstream`: reads the configuration, puts adapters into ports, starts everything on one machine.
+//! The binary `vaultstream`: reads the configuration, puts adapters into ports, starts the parts of this process.
 
+mod assembly;
 mod config;
-mod embedded;
 mod emit;
 mod faults;
 mod health;
+mod held;
 mod late_node;
 mod observer;
+mod parts;
 mod requests;
+mod roles;
 mod seed;
 mod serve;
-mod tasks;
 mod web;
 
 use std::path::PathBuf;
@@ -48,9 +50,9 @@ enum Verb {
 /// Options of `serve`.
 #[derive(Debug, Clone, Args)]
 struct Serve {
-    /// Which part to run; the embedded assembly runs all in one process.
-    #[arg(long, value_enum, default_value = "all")]
-    role: Role,
+    /// Which parts to run, with commas between them; the embedded assembly runs all in one process.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
+    role: Vec<roles::Role>,
     /// A TOML file that overrides the committed defaults.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -71,13 +73,6 @@ struct Serve {
     demo: bool,
 }
 
-/// The parts a process can run.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Role {
-    /// Everything, in one process, on embedded engines.
-    All,
-}
-
 impl Serve {
     fn overrides(&self) -> config::Overrides {
         config::Overrides {
@@ -93,8 +88,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Emit { what, out } => emit::run(what, out.as_deref()),
         Verb::Serve(options) => {
-            let Role::All = options.role;
-            serve::run(options.config.as_deref(), &options.overrides(), options.demo)
+            let roles = roles::Roles::new(&options.role);
+            serve::run(options.config.as_deref(), &options.overrides(), &roles, options.demo)
         }
     };
     match result {

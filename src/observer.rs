@@ -23,7 +23,19 @@ impl Observer for Observed {
                 };
                 self.0.command(use_case, outcome, *micros);
             }
-            Fact::Appended { commands, micros, .. } => self.0.append(*commands, *micros),
+            Fact::Appended {
+                commands,
+                bytes,
+                micros,
+            } => self.0.append(*commands, *bytes, *micros),
+            Fact::Published {
+                shard,
+                events,
+                micros,
+            } => {
+                let events = u64::try_from(*events).unwrap_or(u64::MAX);
+                self.0.bus.published(shard.0, events, *micros);
+            }
             Fact::Overloaded { .. } => self.0.incident("executor_overloaded"),
             Fact::Conflicted { .. } => self.0.incident("append_conflict"),
             Fact::AppendRepeated { .. } => self.0.incident("append_repeated"),

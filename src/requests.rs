@@ -1,5 +1,6 @@
 //! Counts every answered request by its route's pattern, never by its path.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -8,7 +9,7 @@ use axum::response::Response;
 use vaultstream_infra_telemetry::Metrics;
 
 /// Middleware that counts.
-pub async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+pub async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request
         .extensions()

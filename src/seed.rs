@@ -27,7 +27,7 @@ use vaultstream_event_schemas::{
 use vaultstream_gateway::credential::{self, Secret};
 use vaultstream_kernel::{ExecuteError, Executor, load_state};
 
-use crate::embedded::ChainParts;
+use crate::assembly::ChainParts;
 
 /// How long a one-time link works.
 const LINK_SECONDS: i64 = 15 * 60;

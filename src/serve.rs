@@ -1,64 +1,65 @@
-//! `vaultstream serve`: opens the embedded assembly, starts its parts in order, and stops them in the other.
+//! `vaultstream serve`: opens the configured assembly, starts the parts of this process in order, and stops them in the
+//! other.
 
-use std::collections::BTreeMap;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use axum::Router;
-use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use vaultstream_command_api::{Options as CommandOptions, ServicesParts};
-use vaultstream_domain::platform::platform_organization;
-use vaultstream_domain::ports::Keyring;
-use vaultstream_event_schemas::token::MacKey;
-use vaultstream_event_schemas::{ChainId, chain::ChainHead};
-use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
-use vaultstream_gateway::hosts::Hosts;
-use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
-use vaultstream_infra_telemetry::{LogFormat, LogOptions, Metrics};
-use vaultstream_projectors::projector::{Projector, ProjectorOptions, ProjectorParts};
-use vaultstream_projectors::{ExecutorSwitch, Generations, Reads, ReadsParts, Watermarks, switched};
-use vaultstream_query_api::hub::Hub;
-use vaultstream_query_api::services::Heads;
+use vaultstream_infra_telemetry::{LogFormat, LogOptions, Metrics, SpanOptions, Telemetry};
+use vaultstream_kernel::Observer;
 use vaultstream_workflows::Services as WorkflowServices;
 
+use crate::assembly::Assembly;
 use crate::config::{Config, LogFormat as ConfiguredFormat, Overrides};
-use crate::embedded::Embedded;
 use crate::faults::HaltAt;
-use crate::health::{self, Health};
 use crate::observer::Observed;
+use crate::parts::doors::Doors;
+use crate::parts::heads::HeadBoard;
+use crate::parts::projectors::Views;
+use crate::parts::{relay, watchers, workflows};
+use crate::roles::{Role, Roles};
 use crate::seed::Seeds;
-use crate::web::{self, Dashboard};
-use crate::{requests, tasks};
+use crate::web::Dashboard;
 
 /// How long open requests may take when the process stops.
 const DRAIN_SECONDS: u64 = 10;
+/// How long a process that stops still answers, so that whoever routes to it sees that it is not ready any more.
+const NOTICE_SECONDS: u64 = 2;
 
 /// Runs the product until it is told to stop.
-pub fn run(file: Option<&Path>, overrides: &Overrides, demo: bool) -> Result<()> {
+pub fn run(file: Option<&Path>, overrides: &Overrides, roles: &Roles, demo: bool) -> Result<()> {
     let config = Config::load(file, overrides)?;
     let format = match config.log_format {
         ConfiguredFormat::Json => LogFormat::Json,
         ConfiguredFormat::Text => LogFormat::Text,
     };
-    vaultstream_infra_telemetry::init(&LogOptions {
+    let logs = LogOptions {
         format,
         filter: config.log_filter.clone(),
-    })?;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(serve(config, demo))
+    };
+    let metrics = Metrics::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let telemetry = {
+        let _inside = runtime.enter();
+        let spans = SpanOptions {
+            endpoint: config.telemetry.otlp_endpoint.clone(),
+            role: roles.to_string(),
+            ..SpanOptions::default()
+        };
+        Telemetry::start(&logs, &spans, &metrics)?
+    };
+    let served = runtime.block_on(serve(config, roles, &metrics, demo));
+    telemetry.shutdown();
+    served
 }
 
-async fn serve(config: Config, demo: bool) -> Result<()> {
+async fn serve(config: Config, roles: &Roles, metrics: &Metrics, demo: bool) -> Result<()> {
     let stop = CancellationToken::new();
-    let metrics = Metrics::new();
     let dashboard = Dashboard::read(&config.web_dir)?;
     // The port is taken first: a second process fails before it touches anything.
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
@@ -68,44 +69,128 @@ async fn serve(config: Config, demo: bool) -> Result<()> {
         )
     })?;
     let address = listener.local_addr()?;
-    let embedded = Embedded::open(&config, Arc::new(Observed(metrics.clone())), &stop).await?;
+    let observer: Arc<dyn Observer> = Arc::new(Observed(metrics.clone()));
+    let assembly = Assembly::open(&config, roles, observer.clone(), &stop).await?;
+    let seeds = seeds(&config, &assembly);
+    if roles.has(Role::Migrate) {
+        seeds.platform().await?;
+        if roles.is_migration() {
+            println!("Vaultstream is migrated");
+            if demo {
+                // The other roles open the accounts.
+                announce_demo(&seeds, &assembly, address).await?;
+            }
+            stop.cancel();
+            assembly.ended().await;
+            return Ok(());
+        }
+    }
     let (drain, draining) = watch::channel(false);
-    let app = assemble(&config, &embedded, &metrics, dashboard, draining, &stop).await?;
-    let seeds = Seeds {
-        log: embedded.log.clone(),
-        executor: embedded.executor.clone(),
-        ids: embedded.ids.clone(),
-        rng: embedded.rng.clone(),
-        clock: embedded.clock.clone(),
-        data_dir: &config.data_dir,
+    let (heads, reads) = start_parts(&assembly, roles, observer, &stop).await?;
+    let doors = Doors {
+        config: &config,
+        assembly: &assembly,
+        roles,
+        metrics,
+        heads: heads.subscribe(),
+        reads,
+        dashboard,
+        draining,
     };
-    seeds.platform().await?;
+    let app = doors.router().await?;
+    let quiet = CancellationToken::new();
     let serving = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+        .with_graceful_shutdown(quiet.clone().cancelled_owned());
     let server = tokio::spawn(serving.into_future());
     println!("Vaultstream is ready at http://{address}");
-    if demo {
-        announce_demo(&seeds, &embedded, address).await?;
+    if demo && roles.is_all() {
+        announce_demo(&seeds, &assembly, address).await?;
     }
     wait_for_signal().await?;
     tracing::info!("stopping");
     drain.send_replace(true);
-    stop.cancel();
+    if assembly.is_shared && roles.has_doors() {
+        // Until whoever routes here has noticed, requests still come and are still answered.
+        assembly.clock.sleep_ms(NOTICE_SECONDS * 1_000).await;
+    }
+    quiet.cancel();
     if tokio::time::timeout(std::time::Duration::from_secs(DRAIN_SECONDS), server)
         .await
         .is_err()
     {
         tracing::warn!("some requests did not end in time");
     }
-    for sandbox in embedded.sandboxes {
-        sandbox.shutdown().await;
-    }
+    stop.cancel();
+    // Leases are given back and cursors kept by their own tasks, which have seen the stop.
+    assembly.ended().await;
     Ok(())
 }
 
-async fn announce_demo(seeds: &Seeds<'_>, embedded: &Embedded, address: SocketAddr) -> Result<()> {
+fn seeds<'a>(config: &'a Config, assembly: &Assembly) -> Seeds<'a> {
+    Seeds {
+        log: assembly.engines.log.clone(),
+        executor: assembly.executor.clone(),
+        ids: assembly.ids.clone(),
+        rng: assembly.rng.clone(),
+        clock: assembly.clock.clone(),
+        data_dir: &config.data_dir,
+    }
+}
+
+/// Starts what runs without being asked; answers where chains stand and, where this process reads views, the views.
+async fn start_parts(
+    assembly: &Assembly,
+    roles: &Roles,
+    observer: Arc<dyn Observer>,
+    stop: &CancellationToken,
+) -> Result<(HeadBoard, Option<vaultstream_projectors::Reads>)> {
+    let heads = HeadBoard::default();
+    if assembly.is_shared {
+        heads.follow_notes(assembly, stop);
+    }
+    if roles.has(Role::Relay) && assembly.engines.publisher.is_some() {
+        relay::start(assembly, observer, stop)?;
+    }
+    if assembly.engines.views.is_none() {
+        return Ok((heads, None));
+    }
+    let views = Views::open(assembly, stop).await?;
+    if roles.has(Role::Projectors) {
+        views.prepare().await?;
+        views.project(assembly, stop);
+    }
+    let services = workflow_services(assembly);
+    if roles.has(Role::Workflows) {
+        workflows::start(assembly, &services, &views.reads, stop);
+    }
+    if roles.has(Role::Watchers) {
+        watchers::start(assembly, &services, &views.reads, &heads, stop);
+    }
+    Ok((heads, Some(views.reads)))
+}
+
+fn workflow_services(assembly: &Assembly) -> WorkflowServices {
+    let chains = assembly
+        .chains
+        .iter()
+        .map(|c| (c.chain.settings.id.clone(), c.chain.clone()));
+    WorkflowServices {
+        log: assembly.engines.log.clone(),
+        tailer: assembly.tailer.clone(),
+        commands: Arc::new(assembly.executor.clone()),
+        clock: assembly.clock.clone(),
+        ids: assembly.ids.clone(),
+        progress: assembly.engines.progress.clone(),
+        account_keys: assembly.keystore.clone(),
+        signing: assembly.keystore.clone(),
+        chains: Arc::new(chains.collect()),
+        boundary: Arc::new(HaltAt::from_env()),
+    }
+}
+
+async fn announce_demo(seeds: &Seeds<'_>, assembly: &Assembly, address: SocketAddr) -> Result<()> {
     let demo = seeds
-        .demo(&embedded.chains)
+        .demo(&assembly.chains)
         .await
         .context("the demo cannot be seeded")?;
     println!("Demo API key: {}", demo.key_file.display());
@@ -119,186 +204,4 @@ async fn wait_for_signal() -> Result<()> {
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
         _ = terminate.recv() => Ok(()),
     }
-}
-
-/// Heads as the command side asks for them.
-struct HeadsOf(watch::Receiver<Heads>);
-
-impl ChainHeads for HeadsOf {
-    fn head(&self, chain: &ChainId) -> Option<ChainHead> {
-        self.0.borrow().get(chain).map(|seen| seen.head.clone())
-    }
-}
-
-async fn start_projectors(embedded: &Embedded, stop: &CancellationToken) -> Result<Reads> {
-    let registry = embedded.log.registry();
-    let generations = Arc::new(Generations::new(
-        &switched(embedded.log.as_ref(), &registry).await?,
-    ));
-    let watermarks = Arc::new(Watermarks::default());
-    let projector = Projector::new(ProjectorParts {
-        store: embedded.views.clone(),
-        log: embedded.log.clone(),
-        tailer: embedded.tailer.clone(),
-        clock: embedded.clock.clone(),
-        spawn: embedded.spawn.clone(),
-        registry: embedded.log.registry(),
-        generations: generations.clone(),
-        watermarks: watermarks.clone(),
-        switch: Arc::new(ExecutorSwitch::new(
-            embedded.executor.clone(),
-            embedded.ids.clone(),
-            registry.clone(),
-        )),
-        options: ProjectorOptions::default(),
-    });
-    projector.prepare().await?;
-    let running = stop.clone();
-    embedded.spawn.spawn(
-        "projector",
-        Box::pin(async move {
-            if let Err(error) = projector.run(running).await {
-                tracing::error!(%error, "the projectors ended");
-            }
-        }),
-    );
-    Ok(Reads::new(ReadsParts {
-        store: embedded.views.clone(),
-        clock: embedded.clock.clone(),
-        registry: embedded.log.registry(),
-        chains: embedded
-            .chains
-            .iter()
-            .map(|c| (c.chain.settings.id.clone(), c.chain.settings.slug.clone()))
-            .collect(),
-        generations,
-        watermarks,
-    }))
-}
-
-async fn start_workflows(
-    embedded: &Embedded,
-    reads: &Reads,
-    stop: &CancellationToken,
-) -> Result<watch::Receiver<Heads>> {
-    let chains: BTreeMap<_, _> = embedded
-        .chains
-        .iter()
-        .map(|c| (c.chain.settings.id.clone(), c.chain.clone()))
-        .collect();
-    let services = WorkflowServices {
-        log: embedded.log.clone(),
-        bus: embedded.bus.clone(),
-        commands: Arc::new(embedded.executor.clone()),
-        clock: embedded.clock.clone(),
-        ids: embedded.ids.clone(),
-        progress: embedded.progress.clone(),
-        account_keys: embedded.keystore.clone(),
-        signing: embedded.keystore.clone(),
-        chains: Arc::new(chains),
-        boundary: Arc::new(HaltAt::from_env()),
-    };
-    let lanes = tasks::start_workflows(&services, reads, &embedded.spawn, stop).await?;
-    Ok(tasks::watch_heads(&lanes, &embedded.clock, &embedded.spawn, stop))
-}
-
-async fn assemble(
-    config: &Config,
-    embedded: &Embedded,
-    metrics: &Metrics,
-    dashboard: Dashboard,
-    draining: watch::Receiver<bool>,
-    stop: &CancellationToken,
-) -> Result<Router> {
-    let reads = start_projectors(embedded, stop).await?;
-    let heads = start_workflows(embedded, &reads, stop).await?;
-    let hub = Hub::init(
-        embedded.log.clone(),
-        Arc::new(reads.clone()),
-        embedded.spawn.as_ref(),
-    )
-    .await
-    .map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
-    let directory = Directory::start(
-        embedded.log.clone(),
-        embedded.bus.clone(),
-        embedded.clock.clone(),
-        embedded.spawn.as_ref(),
-    )
-    .await?;
-    let credentials = Credentials::new(directory.clone(), embedded.clock.clone());
-    let (per_credential, per_address) = DoorParts::DEFAULT_QUOTAS;
-    let door = Door::new(DoorParts {
-        credentials: credentials.clone(),
-        clock: embedded.clock.clone(),
-        per_credential,
-        per_address,
-    });
-    let mac = MacKey::new(embedded.keystore.platform_secret("token-mac").await?);
-    let settings: Vec<_> = embedded.chains.iter().map(|c| c.chain.settings.clone()).collect();
-    let query = vaultstream_query_api::Services {
-        log: embedded.log.clone(),
-        reads,
-        hub,
-        chains: settings.clone().into(),
-        heads: heads.clone(),
-        mac: mac.clone(),
-        clock: embedded.clock.clone(),
-        drain: draining,
-    };
-    let commands = vaultstream_command_api::Services::new(ServicesParts {
-        log: embedded.log.clone(),
-        executor: embedded.executor.clone(),
-        directory,
-        credentials,
-        keyring: embedded.keystore.clone(),
-        clock: embedded.clock.clone(),
-        ids: embedded.ids.clone(),
-        rng: embedded.rng.clone(),
-        catalogue: Catalogue::new(settings),
-        heads: Arc::new(HeadsOf(heads)),
-        nodes: embedded
-            .chains
-            .iter()
-            .map(|c| (c.chain.settings.id.clone(), c.chain.node.clone()))
-            .collect(),
-        faucets: embedded
-            .chains
-            .iter()
-            .filter_map(|c| Some((c.chain.settings.id.clone(), c.faucet.clone()?)))
-            .collect(),
-        tokens: mac,
-        platform: platform_organization(&embedded.log.registry()),
-        options: CommandOptions::default(),
-    });
-    let rest = vaultstream_query_api::rest::RestParts {
-        services: query.clone(),
-        keyring: embedded.keystore.clone(),
-        platform: platform_organization(&embedded.log.registry()),
-    };
-    let router = Router::new()
-        .merge(vaultstream_command_api::router(commands, &door))
-        .merge(vaultstream_query_api::rest::router(rest, &door))
-        .merge(vaultstream_query_api::router(query.clone(), door))
-        .merge(health::router(Health {
-            services: query,
-            metrics: metrics.clone(),
-        }))
-        .layer(from_fn_with_state(metrics.clone(), requests::count));
-    let router = if dashboard.is_present() {
-        router.fallback_service(axum::routing::any(web::serve).with_state(dashboard))
-    } else {
-        router
-    };
-    let names = config
-        .gateway
-        .hosts
-        .iter()
-        .cloned()
-        .chain([config.listen.ip().to_string()]);
-    let options = EdgeOptions {
-        hosts: Hosts::new(names, [] as [&str; 0]),
-        ..EdgeOptions::default()
-    };
-    Ok(Edge::new(&options, embedded.ids.clone()).wrap(router))
 }

@@ -7,6 +7,7 @@
 
 pub mod cache;
 pub mod dump;
+pub mod follow;
 pub mod generations;
 pub mod lane;
 pub mod projector;
@@ -21,6 +22,7 @@ pub mod views;
 pub mod watermarks;
 mod worker;
 
+pub use follow::FollowViews;
 pub use generations::Generations;
 pub use projector::{Projector, ProjectorOptions, ProjectorParts, SwitchGenerations};
 pub use read::{ReadError, Reads, ReadsParts};

@@ -4,7 +4,7 @@
 //! left as it is and rebuilt beside its readers. Everything a view holds can be folded again from the log, so nothing here
 //! is ever repaired by hand.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -32,7 +32,7 @@ const CONTROLS: usize = 8;
 /// Bounds of projecting.
 #[derive(Debug, Clone, Copy)]
 pub struct ProjectorOptions {
-    /// A flush waits this long for company after the one before it, in milliseconds.
+    /// The longest a flush waits for company after the one before it, in milliseconds.
     pub flush_ms: u64,
     /// Writes that end that wait.
     pub flush_rows: usize,
@@ -46,18 +46,22 @@ pub struct ProjectorOptions {
     pub rebuild_shards: usize,
     /// Writes a rebuild gathers in memory before it writes them.
     pub rebuild_rows: usize,
+    /// How long the tables of an old generation stay after a switch, for processes that have not heard of it yet, in
+    /// milliseconds.
+    pub retire_ms: u64,
 }
 
 impl Default for ProjectorOptions {
     fn default() -> Self {
         Self {
-            flush_ms: 5,
+            flush_ms: 50,
             flush_rows: 500,
             cache_rows: 10_000,
             pause_ms: 500,
             read: 2_000,
             rebuild_shards: 2,
             rebuild_rows: 40_000,
+            retire_ms: 0,
         }
     }
 }
@@ -125,6 +129,8 @@ pub struct ProjectorParts {
 #[derive(Clone)]
 pub struct Projector {
     pub(crate) parts: ProjectorParts,
+    /// Whose views it keeps.
+    families: Arc<[Family]>,
     controls: Arc<HashMap<ShardNumber, mpsc::Sender<Control>>>,
     waiting: Arc<Mutex<HashMap<ShardNumber, mpsc::Receiver<Control>>>>,
     /// One rebuild at a time.
@@ -132,11 +138,18 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// Nothing runs yet.
+    /// A projector of every family. Nothing runs yet.
     pub fn new(parts: ProjectorParts) -> Self {
+        let families: BTreeSet<Family> = parts.registry.entries().iter().map(|e| e.family.clone()).collect();
+        Self::of_families(parts, families.into_iter().collect())
+    }
+
+    /// A projector of some families, where other processes keep the others. Nothing runs yet.
+    pub fn of_families(parts: ProjectorParts, families: Vec<Family>) -> Self {
         let (mut controls, mut waiting) = (HashMap::new(), HashMap::new());
         for entry in parts.registry.entries() {
-            if ViewName::ALL.iter().any(|name| name.covers(&entry.family)) {
+            let is_kept = families.contains(&entry.family);
+            if is_kept && ViewName::ALL.iter().any(|name| name.covers(&entry.family)) {
                 let (sender, receiver) = mpsc::channel(CONTROLS);
                 controls.insert(entry.number, sender);
                 waiting.insert(entry.number, receiver);
@@ -144,6 +157,7 @@ impl Projector {
         }
         Self {
             parts,
+            families: families.into(),
             controls: Arc::new(controls),
             waiting: Arc::new(Mutex::new(waiting)),
             rebuilding: Arc::default(),
@@ -154,11 +168,17 @@ impl Projector {
     pub async fn prepare(&self) -> Result<(), ProjectorError> {
         let heads = self.parts.log.heads().await?;
         for name in ViewName::ALL {
-            for family in name.families(&self.parts.registry) {
+            for family in self.families_of(name) {
                 self.prepare_view(name, family, &heads).await?;
             }
         }
         Ok(())
+    }
+
+    fn families_of(&self, name: ViewName) -> Vec<Family> {
+        let mut families = name.families(&self.parts.registry);
+        families.retain(|family| self.families.contains(family));
+        families
     }
 
     /// Makes a generation's tables, empties them when they followed another history, and answers whether the fold that
@@ -238,7 +258,7 @@ impl Projector {
         let (mut kept, mut stale): (HashMap<ShardNumber, Vec<LaneParts>>, Vec<_>) =
             (HashMap::new(), Vec::new());
         for name in ViewName::ALL {
-            for family in name.families(&self.parts.registry) {
+            for family in self.families_of(name) {
                 if !self.prepare_view(name, family.clone(), &heads).await? {
                     stale.push((name, family));
                     continue;

@@ -300,11 +300,17 @@ impl Projector {
         shutdown: &CancellationToken,
     ) -> Result<(), RebuildError> {
         self.stop_keeping(name, family, leaving.generation()).await;
+        tokio::select! {
+            () = self.parts.clock.sleep_ms(self.parts.options.retire_ms) => {}
+            () = shutdown.cancelled() => {}
+        }
         while !leaving.is_unread() && !shutdown.is_cancelled() {
             self.parts.clock.sleep_ms(LEAVING_MS).await;
         }
         let old = name.at(family.clone(), leaving.generation());
-        if leaving.is_unread() {
+        // A wait that was cut short leaves the tables where they are: another process may read them still.
+        let was_heard = self.parts.options.retire_ms == 0 || !shutdown.is_cancelled();
+        if leaving.is_unread() && was_heard {
             self.parts.store.drop_generation(&old).await?;
         }
         self.parts.watermarks.forget(&old);

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use vaultstream_domain::ports::event_log::LogError;
 use vaultstream_domain::ports::view_store::ViewRef;
 use vaultstream_domain::ports::{Clock, EventLog};
 use vaultstream_event_schemas::token::Place;
 use vaultstream_event_schemas::{ShardNumber, Timestamp};
+use vaultstream_kernel::trace;
 use vaultstream_kernel::tailer::{Batch, Follower, Mark, TailError, Tailer};
 
 use crate::lane::{Decoded, Lane, LaneError, LaneParts};
@@ -59,6 +61,7 @@ struct Session {
     /// Everything up to here was given to the lanes.
     place: Place,
     flushed_at: Timestamp,
+    flush_took_us: u64,
     /// The last batch was a full one, so more events wait: writes are gathered for longer.
     is_behind: bool,
 }
@@ -104,6 +107,7 @@ impl Worker {
             lanes,
             place: start,
             flushed_at: Timestamp::default(),
+            flush_took_us: 0,
             is_behind: false,
         };
         let follower = self.tailer.follow(Mark::at(self.shard, start)).await?;
@@ -114,39 +118,42 @@ impl Worker {
             let due = self.flush_due_ms(&session, pending);
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return Ok(session.flush(self.clock.now()).await?),
+                () = shutdown.cancelled() => return Ok(session.flush(self.clock.as_ref()).await?),
                 Some(control) = self.control.recv() => self.obey(&mut session, control).await?,
-                () = self.clock.sleep_ms(due), if dirty => session.flush(self.clock.now()).await?,
+                () = self.clock.sleep_ms(due), if dirty => session.flush(self.clock.as_ref()).await?,
                 (follower, batch) = &mut next => {
                     next = Box::pin(fetch(follower));
                     let batch = batch?;
                     session.is_behind = batch.as_ref().is_some_and(|b| b.events.len() >= self.options.flush_rows);
                     if let Some(batch) = batch {
-                        session.apply(batch).await?;
+                        let traces = batch.events.iter().map(|e| e.envelope.trace.as_deref());
+                        let span = trace::linked("projector.apply", traces);
+                        session.apply(batch).instrument(span).await?;
                     }
                 }
             }
         }
     }
 
-    /// How long a flush may still wait for company.
+    /// How long a flush may still wait for company, in milliseconds: twice as long as the last one took, so that a store
+    /// that is slow is written to less often, and one that is fast is fresh.
     fn flush_due_ms(&self, session: &Session, pending: usize) -> u64 {
         let patience = if session.is_behind { BEHIND } else { 1 };
-        if pending
-            >= self
-                .options
-                .flush_rows
-                .saturating_mul(usize::try_from(patience).unwrap_or(1))
-        {
+        let enough = self
+            .options
+            .flush_rows
+            .saturating_mul(usize::try_from(patience).unwrap_or(1));
+        if pending >= enough {
             return 0;
         }
+        let company = (session.flush_took_us / 500).clamp(1, self.options.flush_ms);
         let since = self
             .clock
             .now()
             .as_micros()
             .saturating_sub(session.flushed_at.as_micros());
         let waited = u64::try_from(since / 1_000).unwrap_or(0);
-        (self.options.flush_ms * patience).saturating_sub(waited)
+        (company * patience).saturating_sub(waited)
     }
 
     async fn obey(&mut self, session: &mut Session, control: Control) -> Result<(), WorkerError> {
@@ -168,7 +175,7 @@ impl Worker {
             }
             Control::Hold(reached, release) => {
                 self.align(session).await?;
-                session.flush(self.clock.now()).await?;
+                session.flush(self.clock.as_ref()).await?;
                 if reached.send(session.place).is_ok() {
                     // Released, or whoever held it is gone: both let it go on.
                     let _ = release.await;
@@ -254,14 +261,17 @@ impl Session {
     }
 
     /// Flushes every lane at the same time: the store makes one transaction of what arrives together.
-    async fn flush(&mut self, now: Timestamp) -> Result<(), LaneError> {
+    async fn flush(&mut self, clock: &dyn Clock) -> Result<(), LaneError> {
+        let begun = clock.now().as_micros();
         let flushes = self
             .lanes
             .iter_mut()
             .filter(|lane| !lane.is_flushed() || lane.pending() > 0)
             .map(Lane::flush);
         futures::future::try_join_all(flushes).await?;
-        self.flushed_at = now;
+        self.flushed_at = clock.now();
+        let took = self.flushed_at.as_micros().saturating_sub(begun);
+        self.flush_took_us = u64::try_from(took).unwrap_or(0);
         Ok(())
     }
 }

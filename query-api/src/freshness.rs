@@ -1,12 +1,13 @@
 //! How far the views are behind the log: for the schema, for `/health/ready` and for metrics.
 
 use serde::Serialize;
+use vaultstream_domain::ports::EventLog;
 use vaultstream_event_schemas::Timestamp;
 use vaultstream_event_schemas::token::Positions;
+use vaultstream_projectors::Reads;
 use vaultstream_projectors::view_name::ViewName;
 
 use crate::refusal::Refusal;
-use crate::services::Services;
 
 /// One measurement.
 #[derive(Debug, Clone, Serialize)]
@@ -61,10 +62,10 @@ impl Lag {
 }
 
 /// Measures every view against the log's heads.
-pub async fn measure(services: &Services) -> Result<Lag, Refusal> {
-    let heads = services.log.heads().await?;
-    let lags = services.reads.lag(&heads).await?;
-    let folded = services.reads.positions(&ViewName::ALL).await?;
+pub async fn measure(log: &dyn EventLog, reads: &Reads, now: Timestamp) -> Result<Lag, Refusal> {
+    let heads = log.heads().await?;
+    let lags = reads.lag(&heads).await?;
+    let folded = reads.positions(&ViewName::ALL).await?;
     let view = |lag: vaultstream_projectors::read::ViewLag| ViewLag {
         view: lag.view.as_str(),
         family: lag.family.to_string(),
@@ -75,7 +76,7 @@ pub async fn measure(services: &Services) -> Result<Lag, Refusal> {
         quarantined: u64::try_from(lag.quarantined).unwrap_or(u64::MAX),
     };
     Ok(Lag {
-        at: services.clock.now(),
+        at: now,
         views: lags.into_iter().map(view).collect(),
         folded,
     })

@@ -243,7 +243,7 @@ async fn steady(product: &Arc<Product>, vault: &str) -> Result<f64> {
     for worker in 0..WORKERS {
         let (product, vault) = (product.clone(), vault.to_owned());
         workers.push(tokio::spawn(async move {
-            let mut latencies = Histogram::<u64>::new(3)?;
+            let mut latencies = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
             let mut stream = TcpStream::connect(&product.address).await?;
             stream.set_nodelay(true)?;
             let mut buffer = Vec::with_capacity(2_048);
@@ -259,7 +259,7 @@ async fn steady(product: &Arc<Product>, vault: &str) -> Result<f64> {
             anyhow::Ok(latencies)
         }));
     }
-    let mut all = Histogram::<u64>::new(3)?;
+    let mut all = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
     for worker in workers {
         all.add(worker.await??)?;
     }

@@ -164,7 +164,8 @@ impl Query {
     #[graphql(complexity = "5 + 4 * child_complexity")]
     async fn freshness(&self, ctx: &Context<'_>) -> Result<Freshness> {
         caller(ctx)?;
-        let lag = freshness::measure(services(ctx)).await?;
-        Ok(Freshness::new(services(ctx), &lag))
+        let services = services(ctx);
+        let lag = freshness::measure(services.log.as_ref(), &services.reads, services.clock.now()).await?;
+        Ok(Freshness::new(services, &lag))
     }
 }

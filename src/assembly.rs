@@ -1,0 +1,195 @@
+//! Every port, filled: by parts that need no set-up, or by the engines of a cluster. What runs on the ports cannot tell.
+
+mod chains;
+#[cfg(feature = "cluster")]
+mod cluster;
+mod embedded;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vaultstream_domain::ports::{
+    Bus, Clock, EventLog, Ids, Leases, Progress, Publisher, Rng, Spawn, ViewStore,
+};
+use vaultstream_infra_keystore::{Keystore, MasterKeySource, Options as KeystoreOptions, Secret};
+use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
+use vaultstream_kernel::tailer::TailOptions;
+use vaultstream_kernel::{Executor, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer};
+use vaultstream_sandbox_evm::Running;
+
+pub use chains::ChainParts;
+
+use crate::config::{self, Config, Kind};
+use crate::roles::Roles;
+
+/// How long tasks may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What the assemblies fill differently.
+pub struct Engines {
+    /// The truth.
+    pub log: Arc<dyn EventLog>,
+    /// Its records as they come, for projectors.
+    pub bus: Arc<dyn Bus>,
+    /// The way onto the bus, where it is another engine than the log.
+    pub publisher: Option<Arc<dyn Publisher>>,
+    /// Rows; none in a process that needs none.
+    pub views: Option<Arc<dyn ViewStore>>,
+    /// Cursors and heads.
+    pub progress: Arc<dyn Progress>,
+    /// Who works on what.
+    pub leases: Arc<dyn Leases>,
+}
+
+/// Every port, filled.
+pub struct Assembly {
+    /// What the assemblies fill differently.
+    pub engines: Engines,
+    /// Whether other processes work on the same engines.
+    pub is_shared: bool,
+    /// This process, as leases know it.
+    pub holder: String,
+    /// Account keys, signatures, subject keys, secrets.
+    pub keystore: Arc<Keystore>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Identities.
+    pub ids: Arc<dyn Ids>,
+    /// Chance.
+    pub rng: Arc<dyn Rng>,
+    /// Tasks.
+    pub spawn: Arc<dyn Spawn>,
+    /// Tasks that give something back when the process stops.
+    pub tasks: TaskTracker,
+    /// Runs use cases.
+    pub executor: Executor,
+    /// Records straight from the log.
+    pub log_bus: Arc<dyn Bus>,
+    /// Follows shards over the log: for what acts and answers.
+    pub tailer: Tailer,
+    /// Follows shards over the bus: for what folds.
+    pub bus_tailer: Tailer,
+    /// The chains.
+    pub chains: Vec<ChainParts>,
+    /// The sandbox chains of this process; they stop when they are told to.
+    pub sandboxes: Vec<Running>,
+}
+
+impl Assembly {
+    /// Opens the configured engines and connects the chains.
+    pub async fn open(
+        config: &Config,
+        roles: &Roles,
+        observer: Arc<dyn Observer>,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        std::fs::create_dir_all(&config.data_dir)
+            .with_context(|| format!("data directory {} cannot be made", config.data_dir.display()))?;
+        let keystore = tokio::task::spawn_blocking({
+            let config = config.clone();
+            move || open_keystore(&config)
+        });
+        let keystore = async { keystore.await.context("opening the keystore was interrupted")? };
+        let (engines, keystore, connected) = tokio::try_join!(
+            open_engines(config, roles, &clock),
+            keystore,
+            chains::connect_all(config)
+        )?;
+        say_key_source(keystore.source());
+        let (chains, sandboxes) = connected;
+        let is_shared = config.assembly.kind == Kind::Cluster;
+        let ids: Arc<dyn Ids> = Arc::new(SystemIds);
+        let spawn: Arc<dyn Spawn> = Arc::new(TokioSpawn::new(Handle::current()));
+        let log = &engines.log;
+        let ports = Ports {
+            log: log.clone(),
+            clock: clock.clone(),
+            spawn: spawn.clone(),
+            observer: observer.clone(),
+        };
+        let executor = Executor::start(ExecutorOptions::default(), ports, stop.clone());
+        let log_bus: Arc<dyn Bus> = Arc::new(LogBus::new(log.clone()));
+        let follow = |bus: &Arc<dyn Bus>| {
+            let options = TailOptions::default();
+            Tailer::new(bus.clone(), log.clone(), clock.clone(), observer.clone(), options)
+        };
+        let (tailer, bus_tailer) = (follow(&log_bus), follow(&engines.bus));
+        Ok(Self {
+            is_shared,
+            // One process has an embedded directory at a time, so its leases are never somebody else's.
+            holder: if is_shared { ids.next().to_string() } else { "embedded".to_owned() },
+            keystore: Arc::new(keystore),
+            clock,
+            ids,
+            rng: Arc::new(SystemRng),
+            spawn,
+            tasks: TaskTracker::new(),
+            executor,
+            log_bus,
+            tailer,
+            bus_tailer,
+            chains,
+            sandboxes,
+            engines,
+        })
+    }
+
+    /// Returns when leases are given back and sandboxes have stopped, or after a bound.
+    pub async fn ended(self) {
+        self.tasks.close();
+        if tokio::time::timeout(LAST_WORDS, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some work did not end in time; its leases run out by themselves");
+        }
+        for sandbox in self.sandboxes {
+            sandbox.shutdown().await;
+        }
+    }
+}
+
+async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Result<Engines> {
+    match config.assembly.kind {
+        Kind::Embedded => {
+            anyhow::ensure!(
+                roles.is_all(),
+                "the embedded assembly runs everything in one process: leave out --role, or set assembly.kind = \"cluster\""
+            );
+            let config = config.clone();
+            tokio::task::spawn_blocking(move || embedded::open(&config))
+                .await
+                .context("opening the data directory was interrupted")?
+        }
+        #[cfg(feature = "cluster")]
+        Kind::Cluster => cluster::open(config, roles, clock).await,
+        #[cfg(not(feature = "cluster"))]
+        Kind::Cluster => {
+            let _ = clock;
+            anyhow::bail!(
+                "this build has no cluster engines; build with `cargo build --release --features cluster`"
+            )
+        }
+    }
+}
+
+fn open_keystore(config: &Config) -> Result<Keystore> {
+    let passphrase = match config.keystore.passphrase.as_str() {
+        "" => None,
+        reference => Some(Secret::new(config::secret(reference)?)),
+    };
+    let dir = match &config.keystore.dir {
+        Some(dir) => dir.clone(),
+        None => config.data_dir.join("keys"),
+    };
+    Keystore::open(&KeystoreOptions { dir, passphrase }).context("the keystore cannot be opened")
+}
+
+fn say_key_source(source: &MasterKeySource) {
+    if let MasterKeySource::KeyFile { path, created } = source {
+        let made = if *created { "was made" } else { "is used" };
+        tracing::warn!(file = %path.display(), "no passphrase is configured: the key file {made}; whoever has it has every key");
+    }
+}

@@ -1,0 +1,160 @@
+//! The cluster assembly: PostgreSQL, Kafka and ScyllaDB, as configured.
+//!
+//! Refuses to start on engines that are not as this build needs them; only `migrate` changes them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use vaultstream_domain::ports::{Bus, Clock, EventLog, Publisher, ViewStore};
+use vaultstream_event_schemas::{Family, Slug};
+use vaultstream_infra_kafka::{
+    Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
+};
+use vaultstream_infra_postgres::{DatabaseConfig, Migrate, PgLeases, PgLog, PgLogOptions, PgProgress, Shards};
+use vaultstream_infra_scylla::{Credentials, Replication, ScyllaOptions, ScyllaViews};
+use vaultstream_kernel::LogBus;
+
+use super::Engines;
+use crate::config::{self, Config, Database, DatabaseShards, Kafka, KafkaSecurity, Scylla};
+use crate::roles::{Role, Roles};
+
+/// Connections of a process to each database: a role needs few, and a server has about a hundred for all of them.
+const CONNECTIONS: u32 = 4;
+
+/// Opens the engines that the roles need; brings them up to date where this process migrates.
+pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Result<Engines> {
+    let engines = config.engines()?;
+    let migrates = roles.has(Role::Migrate);
+    let log = PgLog::open(&PgLogOptions {
+        migrate: if migrates { Migrate::Apply } else { Migrate::Refuse },
+        ..PgLogOptions::new(
+            config.assembly.cluster.clone(),
+            engines.postgres.databases.iter().map(database).collect::<Result<_>>()?,
+            config.families(),
+            clock.clone(),
+        )
+    })
+    .await
+    .context("the event log on PostgreSQL cannot be used")?;
+    let (progress, leases) = (PgProgress::new(log.first_database()), PgLeases::new(log.first_database()));
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    let (bus, publisher) = ways(engines.kafka, roles, &log).await?;
+    // Commands need no views, and go on without them.
+    let reads = [Role::QueryApi, Role::Projectors, Role::Workflows, Role::Watchers, Role::Migrate];
+    let views: Option<Arc<dyn ViewStore>> = if reads.iter().any(|role| roles.has(*role)) {
+        let registry = log.registry();
+        let families: BTreeSet<Family> = registry.entries().iter().map(|entry| entry.family.clone()).collect();
+        let options = scylla(engines.scylla, families.into_iter().collect(), migrates)?;
+        let views = ScyllaViews::open(options).await.context("the views on ScyllaDB cannot be used")?;
+        Some(Arc::new(views))
+    } else {
+        None
+    };
+    Ok(Engines {
+        log,
+        bus,
+        publisher,
+        views,
+        progress: Arc::new(progress),
+        leases: Arc::new(leases),
+    })
+}
+
+/// The bus for those who fold, the publisher for those who relay; everybody else follows the log.
+async fn ways(
+    kafka: &Kafka,
+    roles: &Roles,
+    log: &Arc<dyn EventLog>,
+) -> Result<(Arc<dyn Bus>, Option<Arc<dyn Publisher>>)> {
+    let (registry, options) = (log.registry(), options(kafka)?);
+    let (folds, relays) = (roles.has(Role::Projectors), roles.has(Role::Relay));
+    if roles.has(Role::Migrate) {
+        create_topics(&options, &registry).await.context("topics cannot be made")?;
+    }
+    if folds || relays {
+        check_topics(&options, &registry).await.context("Kafka cannot be used")?;
+    }
+    let bus: Arc<dyn Bus> = if folds {
+        Arc::new(KafkaBus::try_new(&options, log.clone())?)
+    } else {
+        Arc::new(LogBus::new(log.clone()))
+    };
+    let publisher: Option<Arc<dyn Publisher>> = if relays {
+        Some(Arc::new(KafkaPublisher::try_new(&options, &registry)?))
+    } else {
+        None
+    };
+    Ok((bus, publisher))
+}
+
+fn database(database: &Database) -> Result<DatabaseConfig> {
+    let url = config::secret(&database.url)
+        .with_context(|| format!("postgres.databases: the url of {}", database.name))?;
+    let shards = match &database.shards {
+        DatabaseShards::Word(word) if word == "all" => Shards::All,
+        DatabaseShards::Word(word) => {
+            bail!("postgres.databases: shards of {} is {word:?}; use \"all\" or a list of families", database.name)
+        }
+        DatabaseShards::Families(names) => {
+            Shards::Families(names.iter().map(|name| family(name)).collect::<Result<_>>()?)
+        }
+    };
+    let mut options = DatabaseConfig::new(database.name.clone(), url).keeping(shards);
+    (options.append_connections, options.read_connections) = (CONNECTIONS, CONNECTIONS);
+    Ok(options)
+}
+
+fn family(name: &str) -> Result<Family> {
+    Ok(match name {
+        "core" => Family::Core,
+        "audit" => Family::Audit,
+        slug => Family::Chain(Slug::try_new(slug).with_context(|| format!("family {slug:?}"))?),
+    })
+}
+
+fn options(kafka: &Kafka) -> Result<KafkaOptions> {
+    let security = match &kafka.security {
+        KafkaSecurity::Plain => Security::Plain,
+        KafkaSecurity::TlsScram {
+            user,
+            password,
+            ca_file,
+        } => Security::TlsScram {
+            authority: ca_file.clone().map_or(Authority::System, |file: PathBuf| Authority::File(file)),
+            user: user.clone(),
+            password: Password::new(config::secret(password).context("kafka.security.password")?),
+        },
+    };
+    Ok(KafkaOptions {
+        bootstrap: kafka.bootstrap.clone(),
+        security,
+        replication: kafka.replication,
+        min_insync: kafka.min_insync,
+        ..KafkaOptions::new("", kafka.prefix.clone())
+    })
+}
+
+fn scylla(scylla: &Scylla, families: Vec<Family>, migrates: bool) -> Result<ScyllaOptions> {
+    let credentials = match (&scylla.user, &scylla.password) {
+        (Some(user), Some(password)) => Some(Credentials {
+            user: user.clone(),
+            password: config::secret(password).context("scylla.password")?,
+        }),
+        (None, None) => None,
+        _ => bail!("scylla.user and scylla.password belong together; give both or neither"),
+    };
+    let replication = if scylla.replication.is_empty() {
+        Replication::Simple(1)
+    } else {
+        Replication::Networks(scylla.replication.clone())
+    };
+    Ok(ScyllaOptions {
+        credentials,
+        replication,
+        datacenter: scylla.datacenter.clone(),
+        create_keyspaces: migrates,
+        ..ScyllaOptions::new(scylla.nodes.clone(), scylla.prefix.clone(), families)
+    })
+}

@@ -1,0 +1,36 @@
+//! The embedded assembly: parts that need no set-up, all in one data directory.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use vaultstream_domain::ports::EventLog;
+use vaultstream_event_schemas::Family;
+use vaultstream_infra_sqlite::views::{SqliteViews, ViewOptions};
+use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLeases, SqliteLog, SqliteProgress};
+use vaultstream_kernel::LogBus;
+
+use super::Engines;
+use crate::config::Config;
+
+/// Opens what lies in the data directory. Blocks.
+pub fn open(config: &Config) -> Result<Engines> {
+    let dir = &config.data_dir;
+    let log = SqliteLog::open(&LogOptions::new(dir.join("log.db"), config.families()))
+        .context("the event log cannot be opened")?;
+    // Families that are no longer configured keep their views.
+    let kept: BTreeSet<Family> = log.registry().entries().iter().map(|e| e.family.clone()).collect();
+    let views = SqliteViews::open(&ViewOptions::new(dir.join("views"), kept.into_iter().collect()))
+        .context("the views cannot be opened")?;
+    let progress = SqliteProgress::open(&dir.join("progress.db")).context("progress cannot be opened")?;
+    let leases = SqliteLeases::open(&dir.join("leases.db")).context("leases cannot be opened")?;
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    Ok(Engines {
+        bus: Arc::new(LogBus::new(log.clone())),
+        log,
+        publisher: None,
+        views: Some(Arc::new(views)),
+        progress: Arc::new(progress),
+        leases: Arc::new(leases),
+    })
+}
