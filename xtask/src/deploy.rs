@@ -1,37 +1,36 @@
 //! `cargo xtask deploy-check`: whether what is under `infra/deploy/` is what the tools of its world accept.
 //!
-//! helm lints and renders the chart, kubeconform holds every rendered object against Kubernetes' own published
-//! definitions, promtool reads the rules, runs their tests and parses every expression of the Grafana dashboards.
-//! A part that is not there is skipped and named. Not part of `test`: it needs Go, and building the three tools
-//! takes minutes the first time.
+//! The folder has its own script, which uses what is on the `PATH`; here its tools are built from their Go modules
+//! and put there: helm, kubeconform, promtool, and Kubernetes' own definitions of its objects. What the script cannot
+//! see is added: promtool parses every expression of the Grafana dashboards, and the compose file is read by the
+//! library that Docker reads it with. A part that is not there is skipped and named. Not part of `test`: it needs Go,
+//! and building the tools takes minutes the first time.
 
 mod expressions;
-mod schemas;
 mod tools;
 
 use crate::paths::Paths;
 use crate::process;
 use anyhow::{Context, Result, bail};
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use tools::Tool;
 
 const DEPLOY: &str = "infra/deploy";
-const RELEASE: &str = "vaultstream";
 
 /// One thing to look at; `Ok(false)` where it is not there.
 type Check = fn(&Paths, &Path) -> Result<bool>;
 
-const CHECKS: [(&str, Check); 5] = [
-    ("chart", chart),
-    ("rules", rules),
-    ("tests of the rules", rule_tests),
-    ("dashboards", dashboards),
+const CHECKS: [(&str, Check); 3] = [
+    ("chart and rules (check.sh)", script),
+    ("expressions of the dashboards", dashboards),
     ("compose file", compose),
 ];
 
 pub fn run(paths: &Paths) -> Result<ExitCode> {
+    tools::require_go()?;
     let deploy = paths.root.join(DEPLOY);
     let mut failed = Vec::new();
     for (name, check) in CHECKS {
@@ -51,57 +50,25 @@ pub fn run(paths: &Paths) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Renders it with its own values and with each file under `ci/`, as helm's chart testing names them.
-fn chart(paths: &Paths, deploy: &Path) -> Result<bool> {
-    let chart = deploy.join("helm").join(RELEASE);
-    if !chart.join("Chart.yaml").is_file() {
+fn script(paths: &Paths, deploy: &Path) -> Result<bool> {
+    let script = deploy.join("check.sh");
+    if !script.is_file() {
         return Ok(false);
     }
-    let helm = tools::ensure(paths, Tool::Helm)?;
-    let schemas = schemas::ensure(paths)?;
-    let kubeconform = tools::ensure(paths, Tool::Kubeconform)?;
-    let mut variants: Vec<Option<PathBuf>> = vec![None];
-    variants.extend(files(&chart.join("ci"), "-values.yaml")?.into_iter().map(Some));
-    for values in variants {
-        let with = |command: &mut Command| {
-            if let Some(values) = &values {
-                command.arg("--values").arg(values);
-            }
-        };
-        let mut lint = process::command(paths, &helm);
-        with(lint.args(["lint", "--strict"]).arg(&chart));
-        process::run(&mut lint)?;
-        let mut template = process::command(paths, &helm);
-        with(template.args(["template", RELEASE]).arg(&chart));
-        let rendered = process::capture(&mut template)?;
-        let scratch = tempfile::tempdir().context("no temporary directory")?;
-        let file = scratch.path().join("rendered.yaml");
-        fs::write(&file, rendered).context("cannot write what helm rendered")?;
-        let mut conform = process::command(paths, &kubeconform);
-        // Objects of operators (monitors, scalers) have definitions of their own, which are not published with Kubernetes.
-        conform.args([
-            "-strict",
-            "-summary",
-            "-verbose",
-            "-ignore-missing-schemas",
-            "-schema-location",
-        ]);
-        conform.arg(schemas::template(&schemas));
-        process::run(conform.arg(&file))?;
+    if process::find_program(&["jq"]).is_none() {
+        bail!("jq is missing; run: sudo apt-get install -y jq");
     }
+    let mut dirs = Vec::new();
+    for tool in [Tool::Helm, Tool::Kubeconform, Tool::Promtool] {
+        let program = tools::ensure(paths, tool)?;
+        dirs.extend(program.parent().map(Path::to_path_buf));
+    }
+    dirs.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    let path = env::join_paths(dirs).context("a directory of the PATH has a colon in its name")?;
+    let mut check = process::command(paths, "sh");
+    check.arg(script).env("PATH", path);
+    process::run(check.env("KUBERNETES", tools::kubernetes(paths)?))?;
     Ok(true)
-}
-
-fn rules(paths: &Paths, deploy: &Path) -> Result<bool> {
-    promtool(paths, "check", &files(&deploy.join("prometheus"), ".rules.yaml")?)
-}
-
-fn rule_tests(paths: &Paths, deploy: &Path) -> Result<bool> {
-    promtool(
-        paths,
-        "test",
-        &files(&deploy.join("prometheus"), ".rules.test.yaml")?,
-    )
 }
 
 fn dashboards(paths: &Paths, deploy: &Path) -> Result<bool> {
@@ -121,16 +88,9 @@ fn dashboards(paths: &Paths, deploy: &Path) -> Result<bool> {
     let scratch = tempfile::tempdir().context("no temporary directory")?;
     let file = scratch.path().join("expressions.yaml");
     fs::write(&file, expressions::as_rules(&rules)).context("cannot write the expressions")?;
-    promtool(paths, "check", &[file])
-}
-
-fn promtool(paths: &Paths, verb: &str, files: &[PathBuf]) -> Result<bool> {
-    if files.is_empty() {
-        return Ok(false);
-    }
-    let tool = tools::ensure(paths, Tool::Promtool)?;
-    let mut promtool = process::command(paths, tool);
-    process::run(promtool.args([verb, "rules"]).args(files))?;
+    let mut promtool = process::command(paths, tools::ensure(paths, Tool::Promtool)?);
+    // Two panels may well ask the same: only the syntax is judged.
+    process::run(promtool.args(["check", "rules", "--lint=none"]).arg(&file))?;
     Ok(true)
 }
 
@@ -139,11 +99,24 @@ fn compose(paths: &Paths, deploy: &Path) -> Result<bool> {
     if !file.is_file() {
         return Ok(false);
     }
-    let tool = tools::ensure(paths, Tool::Compose)?;
-    let mut compose = process::command(paths, tool);
-    // What it prints is the whole project again; only its verdict matters.
-    process::capture(compose.current_dir(deploy).arg(&file))?;
+    let mut compose = process::command(paths, tools::ensure(paths, Tool::Compose)?);
+    compose.current_dir(deploy).arg(&file);
+    // What a person would put into `.env`: the names are there, each with a value that stands for it.
+    let example = fs::read_to_string(deploy.join(".env.example")).unwrap_or_default();
+    for name in variables(&example) {
+        compose.env(name, "x");
+    }
+    // It prints the whole project again; only its verdict matters.
+    process::capture(&mut compose)?;
     Ok(true)
+}
+
+/// The names of a file of `NAME=value` lines, those in comments too.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('='))
+        .map(|(name, _)| name)
+        .filter(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
 }
 
 /// The files of a directory with this end of their name, in order; none where there is no directory.
@@ -171,18 +144,22 @@ mod tests {
     #[test]
     fn files_should_be_chosen_by_the_end_of_their_name() {
         let dir = tempfile::tempdir().expect("temp dir");
-        for name in ["b.rules.yaml", "a.rules.yaml", "a.rules.test.yaml"] {
+        for name in ["b.json", "a.json", "a.yaml"] {
             fs::write(dir.path().join(name), "").expect("writes");
         }
-        let names: Vec<_> = files(dir.path(), ".rules.yaml").expect("lists");
-        assert_eq!(
-            names,
-            [dir.path().join("a.rules.yaml"), dir.path().join("b.rules.yaml")]
-        );
+        let names: Vec<_> = files(dir.path(), ".json").expect("lists");
+        assert_eq!(names, [dir.path().join("a.json"), dir.path().join("b.json")]);
         assert!(
-            files(&dir.path().join("absent"), ".yaml")
+            files(&dir.path().join("absent"), ".json")
                 .expect("none")
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn variables_should_be_read_from_comments_too() {
+        let text = "# A password = a secret\nPOSTGRES_PASSWORD=\n# TAG=1\nplain words\n=x\n";
+        let names: Vec<&str> = variables(text).collect();
+        assert_eq!(names, ["POSTGRES_PASSWORD", "TAG"]);
     }
 }

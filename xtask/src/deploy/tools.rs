@@ -4,6 +4,7 @@ use crate::engines::install;
 use crate::paths::Paths;
 use crate::process;
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use std::path::PathBuf;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +16,21 @@ pub enum Tool {
     Compose,
 }
 
+/// What one is built from.
+struct Source {
+    name: &'static str,
+    program: &'static str,
+    package: &'static str,
+    version: &'static str,
+}
+
+/// The Kubernetes whose definitions the chart is held against.
+const KUBERNETES: &str = "k8s.io/kubernetes@v1.34.4";
+
 impl Tool {
-    /// Name of the cache, program, package and version.
-    fn source(self) -> (&'static str, &'static str, &'static str, &'static str) {
-        match self {
-            Self::Helm => ("helm", "helm", "helm.sh/helm/v3/cmd/helm", "v3.22.0"),
+    fn source(self) -> Source {
+        let (name, program, package, version) = match self {
+            Self::Helm => ("helm", "helm", "helm.sh/helm/v3/cmd/helm", "v3.19.2"),
             Self::Kubeconform => (
                 "kubeconform",
                 "kubeconform",
@@ -30,7 +41,7 @@ impl Tool {
                 "promtool",
                 "promtool",
                 "github.com/prometheus/prometheus/cmd/promtool",
-                "v0.316.0",
+                "v0.309.0",
             ),
             Self::Compose => (
                 "compose",
@@ -38,24 +49,49 @@ impl Tool {
                 "github.com/compose-spec/compose-go/v2/cmd",
                 "v2.16.2",
             ),
+        };
+        Source {
+            name,
+            program,
+            package,
+            version,
         }
     }
 }
 
 /// The program, built when it was not there.
 pub fn ensure(paths: &Paths, tool: Tool) -> Result<PathBuf> {
-    let (name, program, package, version) = tool.source();
+    let Source {
+        name,
+        program,
+        package,
+        version,
+    } = tool.source();
     let place = paths.tools().join(format!("{name}-{version}"));
     install::once(&place, |dir| {
         require_go()?;
-        println!("building {name} {version}: minutes, once");
+        println!("building {name} {version}: this takes minutes, once");
         let mut go = process::command(paths, "go");
-        go.current_dir(dir).env("GOBIN", dir);
-        go.args(["install", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"]);
+        // No C compiler has a say in tools that only read files.
+        go.current_dir(dir).env("GOBIN", dir).env("CGO_ENABLED", "0");
+        go.args(["install", "-buildvcs=false"]);
         process::run(go.arg(format!("{package}@{version}")))
             .with_context(|| format!("{name} could not be built"))
     })?;
     Ok(place.join(program))
+}
+
+/// The module of Kubernetes, unpacked by Go into its own cache.
+pub fn kubernetes(paths: &Paths) -> Result<PathBuf> {
+    let mut go = process::command(paths, "go");
+    // Outside of any module of ours.
+    go.current_dir(paths.tools());
+    let said = process::capture(go.args(["mod", "download", "-json", KUBERNETES]))?;
+    let said: Value = serde_json::from_slice(&said).context("go did not answer with JSON")?;
+    let dir = said["Dir"]
+        .as_str()
+        .context("go names no directory of the module")?;
+    Ok(dir.into())
 }
 
 /// Says what to do where Go is not there; Debian's is too old for these modules, so nothing is installed.

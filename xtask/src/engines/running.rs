@@ -99,3 +99,45 @@ fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
         .join()
         .unwrap_or_else(|_| anyhow::bail!("the thread that started an engine panicked"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOBODY_SETS: &str = "VAULTSTREAM_XTASK_TEST_ENGINE";
+
+    #[test]
+    fn started_engine_should_be_kept_and_failed_one_be_told() {
+        let (name, address, kept) =
+            one(NOBODY_SETS, || Ok(7_u8), |port| format!("host:{port}")).expect("starts");
+        assert_eq!((name, address.as_str()), (NOBODY_SETS, "host:7"));
+        assert!(kept.is_some(), "it would end at once");
+        let failed = one(NOBODY_SETS, || anyhow::bail!("no port"), |(): &()| String::new());
+        assert!(failed.is_err_and(|error| error.to_string().contains("no port")));
+    }
+
+    #[test]
+    fn engine_of_the_environment_should_not_be_started() {
+        // Cargo sets this one for every test.
+        let given = one(
+            "CARGO_PKG_NAME",
+            || anyhow::bail!("started"),
+            |(): &()| String::new(),
+        );
+        let (_, address, kept) = given.expect("it was given");
+        assert_eq!(address, "xtask");
+        assert!(kept.is_none(), "another's engine is not ours to end");
+    }
+
+    #[test]
+    fn command_should_be_told_every_address() {
+        let running = Running {
+            addresses: vec![("A", "one".to_owned()), ("B", "two".to_owned())],
+            _engines: Vec::new(),
+        };
+        let mut command = Command::new("sh");
+        running.equip(&mut command);
+        let output = crate::process::capture(command.args(["-c", "echo $A $B"])).expect("runs");
+        assert_eq!(output.trim_ascii(), b"one two");
+    }
+}
