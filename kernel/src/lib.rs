@@ -9,6 +9,7 @@ pub mod load;
 pub mod log_bus;
 pub mod observer;
 pub mod tailer;
+pub mod trace;
 
 pub use consumer::{Consumer, ConsumerError};
 pub use executor::{Committed, EventPlace, ExecuteError, Executor, Options, Ports};

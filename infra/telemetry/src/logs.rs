@@ -2,10 +2,13 @@
 
 use std::io::{self, Write};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Identity, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::redact::redacted;
+use crate::spans::SPANS;
 
 /// How a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,19 +44,37 @@ pub enum LogsError {
 
 /// Starts writing logs to standard error.
 pub fn init(options: &LogOptions) -> Result<(), LogsError> {
+    init_with(options, None::<Identity>)
+}
+
+/// Starts writing logs beside another layer, which the filter of logs does not concern.
+pub(crate) fn init_with<L>(options: &LogOptions, beside: Option<L>) -> Result<(), LogsError>
+where
+    L: Layer<Registry> + Send + Sync,
+{
     let filter =
         EnvFilter::try_new(&options.filter).map_err(|_| LogsError::Filter(options.filter.clone()))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Redacting);
+    let filter = filter.add_directive(
+        format!("{SPANS}=off")
+            .parse()
+            .expect("a target and a level are a directive"),
+    );
+    let lines = tracing_subscriber::fmt::layer().with_writer(Redacting);
+    let registry = tracing_subscriber::registry().with(beside);
     match options.format {
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
+        LogFormat::Json => registry
+            .with(
+                lines
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false)
+                    .with_filter(filter),
+            )
             .try_init(),
-        LogFormat::Text => builder.with_target(false).compact().try_init(),
+        LogFormat::Text => registry
+            .with(lines.with_target(false).compact().with_filter(filter))
+            .try_init(),
     }
     .map_err(|_| LogsError::Twice)
 }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-const MARK: &str = "[redacted]";
+pub(crate) const MARK: &str = "[redacted]";
 
 /// What ends a word.
 const SEPARATORS: [char; 7] = [' ', '\n', '\t', ',', ';', '&', '"'];
@@ -43,7 +43,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
             out.push_str(body);
             hide_next = true;
         } else {
-            json_name = tail == "\"" && is_json_secret(body);
+            json_name = tail == "\"" && is_secret_name(body);
             out.push_str(&redacted_word(body));
         }
         out.push_str(tail);
@@ -51,8 +51,8 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a quoted name is one whose value is hidden; `code` is not, because error codes are fields of log lines.
-fn is_json_secret(name: &str) -> bool {
+/// Whether a name is one whose value is hidden; `code` is not, because error codes are fields of log lines.
+pub(crate) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name != "code" && NAMES.contains(&name.as_str())
 }

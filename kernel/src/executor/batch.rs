@@ -25,6 +25,13 @@ pub(super) struct Batch {
     pub(super) bytes: usize,
 }
 
+impl Batch {
+    /// The requests that caused it.
+    pub(super) fn traces(&self) -> impl Iterator<Item = Option<&str>> {
+        self.pending.iter().map(|p| p.request.context.trace.as_deref())
+    }
+}
+
 /// A decided command that waits for the log.
 pub(super) struct Pending {
     pub(super) request: Request,

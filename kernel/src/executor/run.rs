@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, FuturesOrdered};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use vaultstream_domain::error::Coded;
 use vaultstream_domain::ports::event_log::{AppendOutcome, LogError};
 use vaultstream_event_schemas::token::{Place, Positions};
@@ -20,6 +21,7 @@ use super::states::Cache;
 use super::{Committed, EventPlace, ExecuteError, Options, Ports, Request};
 use crate::load::{LoadError, load_state};
 use crate::observer::{Ended, Fact};
+use crate::trace;
 
 /// How often a command may be put off before a batch is made for it.
 const PATIENCE: u32 = 4;
@@ -71,7 +73,9 @@ impl Core {
             if room && !drains && !blocked && !self.waiting.is_empty() {
                 let batch = self.prepare().await;
                 if !batch.commands.is_empty() {
-                    in_flight.push_back(Box::pin(send(batch, self.ports.clone(), self.options)));
+                    let span = trace::linked("log.append", batch.traces());
+                    let sent = send(batch, self.ports.clone(), self.options).instrument(span);
+                    in_flight.push_back(Box::pin(sent));
                     continue;
                 }
                 // Nothing can be decided before something in flight is answered.

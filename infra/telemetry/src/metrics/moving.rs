@@ -1,0 +1,205 @@
+//! What moves events on: the relay, the consumers of the bus, the workflows, the sealer, the chains.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::catalogue::{Catalogue, What};
+use super::labels::{Chain, Ended, RecordOutcome, Shard, Workflow};
+use super::{Seconds, count_u64, latency, seconds};
+
+/// The relay and the consumers of the bus.
+#[derive(Clone)]
+pub struct Bus {
+    lag_events: Family<Shard, Gauge>,
+    lag_seconds: Family<Shard, Seconds>,
+    published: Family<Shard, Counter>,
+    publish_seconds: Histogram,
+    records: Family<Ended, Counter>,
+}
+
+impl Bus {
+    pub(super) fn register(c: &mut Catalogue) -> Self {
+        let all = Self {
+            lag_events: Family::default(),
+            lag_seconds: Family::default(),
+            published: Family::default(),
+            publish_seconds: latency(),
+            records: Family::default(),
+        };
+        let relay = |name, labels, help| What {
+            name,
+            labels,
+            roles: "relay",
+            help,
+        };
+        c.gauge(
+            relay("relay_lag_events", &["shard"], "Events of the log that the broker has not acknowledged"),
+            &all.lag_events,
+        );
+        c.gauge(
+            relay("relay_lag_seconds", &["shard"], "How old the oldest of them is"),
+            &all.lag_seconds,
+        );
+        c.counter(
+            relay("relay_events", &["shard"], "Events the broker acknowledged"),
+            &all.published,
+        );
+        c.histogram(
+            relay("relay_publish_seconds", &[], "From sending a batch to the broker to its acknowledgement"),
+            &all.publish_seconds,
+        );
+        let consumers = What {
+            name: "bus_records",
+            labels: &["outcome"],
+            roles: "projectors, workflows, query-api",
+            help: "Records of the bus: taken, duplicate, refilled from the log, unreadable",
+        };
+        c.counter(consumers, &all.records);
+        all
+    }
+
+    /// How far the relay is behind in a shard; `micros` is the age of the oldest event that waits, 0 when none does.
+    pub fn relay(&self, shard: u16, events: u64, micros: u64) {
+        self.lag_events
+            .get_or_create(&Shard { shard })
+            .set(count_u64(events));
+        self.lag_seconds
+            .get_or_create(&Shard { shard })
+            .set(seconds(micros));
+    }
+
+    /// The broker acknowledged events of a shard after `micros`.
+    pub fn published(&self, shard: u16, events: u64, micros: u64) {
+        self.published.get_or_create(&Shard { shard }).inc_by(events);
+        self.publish_seconds.observe(seconds(micros));
+    }
+
+    /// A consumer got records.
+    pub fn records(&self, outcome: RecordOutcome, records: u64) {
+        let outcome = outcome.name();
+        self.records.get_or_create(&Ended { outcome }).inc_by(records);
+    }
+}
+
+/// Workflows and the sealer.
+#[derive(Clone)]
+pub struct Work {
+    lag: Family<Workflow, Gauge>,
+    checkpoints: Counter,
+    checkpoint_age: Seconds,
+    unsealed: Gauge,
+}
+
+impl Work {
+    pub(super) fn register(c: &mut Catalogue) -> Self {
+        let all = Self {
+            lag: Family::default(),
+            checkpoints: Counter::default(),
+            checkpoint_age: Seconds::default(),
+            unsealed: Gauge::default(),
+        };
+        let what = |name, labels, roles, help| What {
+            name,
+            labels,
+            roles,
+            help,
+        };
+        c.gauge(
+            what(
+                "workflow_lag_events",
+                &["workflow", "shard"],
+                "workflows",
+                "Events of a shard a workflow has not taken yet",
+            ),
+            &all.lag,
+        );
+        c.counter(
+            what("checkpoints", &[], "sealer", "Checkpoints signed"),
+            &all.checkpoints,
+        );
+        c.gauge(
+            what("checkpoint_age_seconds", &[], "sealer", "Since the newest checkpoint was signed"),
+            &all.checkpoint_age,
+        );
+        c.gauge(
+            what("checkpoint_unsealed_events", &[], "sealer", "Events no checkpoint covers yet"),
+            &all.unsealed,
+        );
+        all
+    }
+
+    /// How far a workflow is behind in a shard.
+    pub fn workflow(&self, workflow: &'static str, shard: u16, events: u64) {
+        self.lag
+            .get_or_create(&Workflow { workflow, shard })
+            .set(count_u64(events));
+    }
+
+    /// A checkpoint was signed.
+    pub fn sealed(&self) {
+        self.checkpoints.inc();
+    }
+
+    /// How old the newest checkpoint is and how many events it does not cover.
+    pub fn unsealed(&self, age_micros: u64, events: u64) {
+        self.checkpoint_age.set(seconds(age_micros));
+        self.unsealed.set(count_u64(events));
+    }
+}
+
+/// The chains as they are watched.
+#[derive(Clone)]
+pub struct Chains {
+    height: Family<Chain, Gauge>,
+    finalized: Family<Chain, Gauge>,
+    head_age: Family<Chain, Seconds>,
+    failures: Family<Chain, Counter>,
+}
+
+impl Chains {
+    pub(super) fn register(c: &mut Catalogue) -> Self {
+        let all = Self {
+            height: Family::default(),
+            finalized: Family::default(),
+            head_age: Family::default(),
+            failures: Family::default(),
+        };
+        let what = |name, help| What {
+            name,
+            labels: &["chain"],
+            roles: "watchers, workflows",
+            help,
+        };
+        c.gauge(what("chain_height", "The followed tip"), &all.height);
+        c.gauge(
+            what("chain_finalized", "The followed final block"),
+            &all.finalized,
+        );
+        c.gauge(
+            what("chain_head_age_seconds", "Since the tip was first seen"),
+            &all.head_age,
+        );
+        c.counter(
+            what("chain_node_failures", "Calls to the chain's node that failed"),
+            &all.failures,
+        );
+        all
+    }
+
+    /// Where a chain stands; `age_micros` since its tip was first seen.
+    pub fn head(&self, slug: &str, height: u64, finalized: u64, age_micros: u64) {
+        let chain = slug.to_owned();
+        let label = Chain { chain };
+        self.height.get_or_create(&label).set(count_u64(height));
+        self.finalized.get_or_create(&label).set(count_u64(finalized));
+        self.head_age.get_or_create(&label).set(seconds(age_micros));
+    }
+
+    /// A call to a chain's node failed.
+    pub fn node_failed(&self, slug: &str) {
+        let chain = slug.to_owned();
+        self.failures.get_or_create(&Chain { chain }).inc();
+    }
+}
