@@ -1,4 +1,5 @@
-//! What runs on the ports: the executor that turns commands into events, and the tailer that follows them.
+//! What runs on the ports: the executor that turns commands into events, the tailer that follows them, and the relay
+//! that carries them to the bus.
 //!
 //! Invariants: time, tasks and storage come through ports, so a simulator drives this code unchanged; every queue has
 //! a bound; nothing is answered as done that is not durable. Refuses: nothing by itself; the domain and the log do.
@@ -8,6 +9,7 @@ pub mod executor;
 pub mod load;
 pub mod log_bus;
 pub mod observer;
+pub mod relay;
 pub mod tailer;
 pub mod trace;
 
@@ -16,4 +18,5 @@ pub use executor::{Committed, EventPlace, ExecuteError, Executor, Options, Ports
 pub use load::{LoadError, Loaded, load_state, load_state_as_of};
 pub use log_bus::LogBus;
 pub use observer::{Fact, Observer, TracingObserver};
+pub use relay::{Relay, RelayOptions, RelayPorts, Relaying};
 pub use tailer::{Batch, Follower, Mark, TailError, Tailer};

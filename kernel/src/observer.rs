@@ -72,6 +72,15 @@ pub enum Fact<'a> {
         /// Why.
         error: &'a (dyn std::error::Error + Send + Sync),
     },
+    /// The relay has a batch acknowledged by the bus.
+    Published {
+        /// The shard.
+        shard: ShardNumber,
+        /// Events in it.
+        events: usize,
+        /// From handing over to the acknowledgement.
+        micros: u64,
+    },
     /// A follower filled a hole of the bus from the log.
     Refilled {
         /// The shard.
@@ -135,6 +144,9 @@ impl Observer for TracingObserver {
             Fact::Panicked { use_case } => tracing::error!(use_case, "a use case panicked"),
             Fact::SnapshotLost { stream, error } => {
                 tracing::warn!(%stream, error = %Chained(*error), "a snapshot could not be kept");
+            }
+            Fact::Published { shard, events, micros } => {
+                tracing::trace!(%shard, events, micros, "batch published");
             }
             Fact::Refilled { shard, from, events } => {
                 tracing::info!(%shard, from, events, "a hole of the bus was filled from the log");

@@ -1,4 +1,10 @@
 //! One shard, followed: apply `last + 1`, drop `≤ last`, refill a hole.
+//!
+//! The log is the truth and the bus a short cut to it. In front of a hole the bus's records wait while the log is read
+//! up to them, a batch at a time, however long that takes. When the bus fails, or has been silent for a while, the log
+//! is looked at: a bus that lost its newest record, or is gone, delays a follower and never stops it.
+
+use std::collections::VecDeque;
 
 use vaultstream_domain::ports::bus::BusError;
 use vaultstream_domain::ports::event_log::{Head, LogError};
@@ -9,11 +15,17 @@ use super::{Batch, Mark, TailError, Tailer};
 use crate::observer::Fact;
 
 const NAME: &str = "follower";
+/// Empty fetches, of about a second each, before the log is asked whether the bus is right. The first one asks.
+const QUIET: u32 = 15;
 
 /// Follows one shard. Its place moves with what it gives; keep the mark of a batch once its effects are durable.
 pub struct Follower {
     tailer: Tailer,
     mark: Mark,
+    /// Records of the bus that were fetched and not yet reached; at most one fetch.
+    held: VecDeque<StoredEvent>,
+    /// Empty fetches in a row.
+    quiet: u32,
 }
 
 impl Follower {
@@ -26,7 +38,16 @@ impl Follower {
         let head = head(&tailer, &mark).await?;
         mark.incarnation = head.incarnation;
         mark.position = position.min(head.position);
-        Ok(Self { tailer, mark })
+        Ok(Self::new(tailer, mark))
+    }
+
+    const fn new(tailer: Tailer, mark: Mark) -> Self {
+        Self {
+            tailer,
+            mark,
+            held: VecDeque::new(),
+            quiet: QUIET - 1,
+        }
     }
 
     /// Starts at a mark, when the log still has its history.
@@ -37,7 +58,7 @@ impl Follower {
             let (actual, known) = (head.incarnation, mark.incarnation);
             return Err(TailError::Incarnation { shard, actual, known });
         }
-        let mut follower = Self { tailer, mark };
+        let mut follower = Self::new(tailer, mark);
         if let (Some(hash), Some(before)) = (mark.hash, position.checked_sub(1)) {
             let at = follower.read_log(before, 1).await?;
             if at
@@ -61,31 +82,52 @@ impl Follower {
     /// The next events; `None` when none came for up to a second.
     pub async fn next(&mut self) -> Result<Option<Batch>, TailError> {
         let limit = self.tailer.options.batch.max(1);
-        let fetched = loop {
-            match self
-                .tailer
-                .bus
-                .fetch(self.mark.shard, self.mark.position, limit)
-                .await
-            {
-                Ok(records) => break records,
-                Err(error) => self.unless_damaged(error).await?,
+        let mut events: Vec<StoredEvent> = Vec::new();
+        if self.held.is_empty() {
+            let (shard, position) = (self.mark.shard, self.mark.position);
+            match self.tailer.bus.fetch(shard, position, limit).await {
+                Ok(records) => self.held.extend(records),
+                Err(error) => {
+                    self.unless_damaged(error).await?;
+                    self.read_on(&mut events, limit).await?;
+                }
             }
-        };
-        let mut events: Vec<StoredEvent> = Vec::with_capacity(fetched.len());
-        for record in fetched {
-            self.check(&record)?;
-            if record.position > self.mark.position + 1 {
-                self.refill(&mut events, record.position).await?;
-            }
-            if record.position == self.mark.position + 1 {
-                self.take(&mut events, record);
+            if self.held.is_empty() && events.is_empty() {
+                self.quiet += 1;
+                if self.quiet >= QUIET {
+                    self.quiet = 0;
+                    self.read_on(&mut events, limit).await?;
+                }
+            } else {
+                self.quiet = 0;
             }
         }
+        self.take_held(&mut events, limit).await?;
         Ok((!events.is_empty()).then_some(Batch {
             events,
             mark: self.mark,
         }))
+    }
+
+    /// Takes held records while they follow, and reads the log up to those that do not.
+    async fn take_held(&mut self, events: &mut Vec<StoredEvent>, limit: usize) -> Result<(), TailError> {
+        while events.len() < limit {
+            let Some(record) = self.held.pop_front() else {
+                break;
+            };
+            self.check(&record)?;
+            if record.position > self.mark.position + 1 {
+                self.refill(events, record.position, limit - events.len()).await?;
+            }
+            if record.position > self.mark.position + 1 || events.len() == limit {
+                self.held.push_front(record);
+                break;
+            }
+            if record.position == self.mark.position + 1 {
+                self.take(events, record);
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, events: &mut Vec<StoredEvent>, event: StoredEvent) {
@@ -94,25 +136,30 @@ impl Follower {
         events.push(event);
     }
 
-    /// Reads what is missing below `beyond` from the log, at most a batch; the rest comes with the next fetch.
-    async fn refill(&mut self, events: &mut Vec<StoredEvent>, beyond: u64) -> Result<(), TailError> {
+    /// Reads what is missing below `beyond` from the log, at most `room` events.
+    async fn refill(
+        &mut self,
+        events: &mut Vec<StoredEvent>,
+        beyond: u64,
+        room: usize,
+    ) -> Result<(), TailError> {
         let from = self.mark.position + 1;
         let missing = usize::try_from(beyond - from).unwrap_or(usize::MAX);
-        let read = self
-            .read_log(self.mark.position, missing.min(self.tailer.options.batch.max(1)))
-            .await?;
-        if read.is_empty() {
+        if self.read_on(events, missing.min(room)).await? == 0 {
             // The bus has seen what the log does not have: this is not the log it was fed from.
             return Err(TailError::History {
                 shard: self.mark.shard,
                 position: from,
             });
         }
-        self.tailer.observer.observe(&Fact::Refilled {
-            shard: self.mark.shard,
-            from,
-            events: read.len(),
-        });
+        Ok(())
+    }
+
+    /// Goes on from the log, by at most `limit` events, and says by how many.
+    async fn read_on(&mut self, events: &mut Vec<StoredEvent>, limit: usize) -> Result<usize, TailError> {
+        let from = self.mark.position + 1;
+        let read = self.read_log(self.mark.position, limit).await?;
+        let count = read.len();
         for event in read {
             self.check(&event)?;
             if event.position != self.mark.position + 1 {
@@ -123,7 +170,14 @@ impl Follower {
             }
             self.take(events, event);
         }
-        Ok(())
+        if count > 0 {
+            self.tailer.observer.observe(&Fact::Refilled {
+                shard: self.mark.shard,
+                from,
+                events: count,
+            });
+        }
+        Ok(count)
     }
 
     fn check(&self, event: &StoredEvent) -> Result<(), TailError> {

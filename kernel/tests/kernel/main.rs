@@ -4,4 +4,5 @@ mod executor;
 mod faults;
 mod load;
 mod node;
+mod relay;
 mod tailer;

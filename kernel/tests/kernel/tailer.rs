@@ -310,3 +310,103 @@ async fn following_all_shards_should_merge_and_end_with_its_reader() {
         .await
         .expect("the followers end");
 }
+
+/// A bus that keeps only what is beyond `floor`, is silent, or is gone.
+struct ThinBus {
+    inner: LogBus,
+    floor: u64,
+    gone: bool,
+    fetches: AtomicU64,
+}
+
+#[async_trait]
+impl Bus for ThinBus {
+    async fn fetch(
+        &self,
+        shard: ShardNumber,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, BusError> {
+        self.fetches.fetch_add(1, Ordering::Relaxed);
+        if self.gone {
+            return Err(BusError {
+                doing: "fetch",
+                source: "no broker answers".into(),
+            });
+        }
+        if self.floor == u64::MAX {
+            return Ok(Vec::new());
+        }
+        self.inner.fetch(shard, after.max(self.floor), limit).await
+    }
+}
+
+/// Follows to `until` and gives the sizes of the batches.
+async fn follow_to(follower: &mut vaultstream_kernel::Follower, until: u64) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let mut next = follower.mark().position + 1;
+    while next <= until {
+        let Some(batch) = follower.next().await.expect("goes on") else {
+            continue;
+        };
+        for event in &batch.events {
+            assert_eq!(event.position, next);
+            next += 1;
+        }
+        sizes.push(batch.events.len());
+    }
+    sizes
+}
+
+#[tokio::test]
+async fn start_below_retention_should_scan_the_log_and_then_join() {
+    let disk = Disk::new();
+    let log = disk.log();
+    let mut writer = Writer::new(stream(0, 1));
+    append(&log, &mut writer, 400).await;
+    let bus = Arc::new(ThinBus {
+        inner: LogBus::new(log.clone()),
+        floor: 320,
+        gone: false,
+        fetches: AtomicU64::new(0),
+    });
+    let mut follower = tailer(bus.clone(), log.clone(), 32)
+        .follow_from_start(SHARD)
+        .await
+        .expect("starts");
+    let sizes = follow_to(&mut follower, 352).await;
+    assert!(
+        sizes.iter().all(|size| *size <= 32),
+        "batches keep their bound: {sizes:?}"
+    );
+    assert_eq!(
+        bus.fetches.load(Ordering::Relaxed),
+        1,
+        "the bus's first records wait while the log is read up to them"
+    );
+    append(&log, &mut writer, 5).await;
+    follow_to(&mut follower, 405).await;
+}
+
+#[tokio::test]
+async fn bus_that_is_silent_or_gone_should_delay_a_follower_and_not_stop_it() {
+    for (floor, gone) in [(u64::MAX, false), (0, true)] {
+        let disk = Disk::new();
+        let log = disk.log();
+        let mut writer = Writer::new(stream(0, 1));
+        append(&log, &mut writer, 50).await;
+        let bus = ThinBus {
+            inner: LogBus::new(log.clone()),
+            floor,
+            gone,
+            fetches: AtomicU64::new(0),
+        };
+        let mut follower = tailer(Arc::new(bus), log.clone(), 100)
+            .follow_from_start(SHARD)
+            .await
+            .expect("starts");
+        assert_eq!(follow_to(&mut follower, 50).await, [50]);
+        append(&log, &mut writer, 10).await;
+        follow_to(&mut follower, 60).await;
+    }
+}

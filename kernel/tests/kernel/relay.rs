@@ -1,0 +1,680 @@
+//! The relay over a bus that fails, answers late and half, notes that are lost, leases that are not kept, and crashes.
+//!
+//! What has to hold, always: a shard's records never skip a position, and the cursor never covers what was not
+//! acknowledged. Repeats are allowed everywhere.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use vaultstream_domain::ports::conformance::publisher::history;
+use vaultstream_domain::ports::conformance::sample::{self, Writer, at, stream};
+use vaultstream_domain::ports::event_log::{AppendCommand, AppendOutcome, Head, LogError, Snapshot};
+use vaultstream_domain::ports::leases::LeaseError;
+use vaultstream_domain::ports::progress::ProgressError;
+use vaultstream_domain::ports::publisher::PublishError;
+use vaultstream_domain::ports::{Clock, EventLog, Leases, Progress, Publisher, Rng};
+use vaultstream_event_schemas::clock::Hlc;
+use vaultstream_event_schemas::envelope::StoredEvent;
+use vaultstream_event_schemas::{Registry, ShardNumber, StreamId, Timestamp};
+use vaultstream_infra_runtime::{SystemClock, TokioSpawn};
+use vaultstream_infra_sqlite::SqliteLog;
+use vaultstream_kernel::{Fact, Mark, Observer, Relay, RelayOptions, RelayPorts};
+
+use crate::node::Disk;
+
+const SHARD: ShardNumber = ShardNumber(0);
+
+/// Chance that a seed repeats.
+struct Dice(AtomicU64);
+
+impl Dice {
+    fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(seed)))
+    }
+    fn roll(&self, below: u64) -> u64 {
+        let old = self
+            .0
+            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+            .wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (old ^ (old >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 33) % below
+    }
+}
+
+impl Rng for Dice {
+    fn fill(&self, buffer: &mut [u8]) {
+        for byte in buffer {
+            *byte = u8::try_from(self.roll(256)).expect("a byte");
+        }
+    }
+}
+
+/// A bus in memory that takes everything, or as much as chance lets it.
+struct Recorder {
+    dice: Arc<Dice>,
+    /// Failures in a hundred calls.
+    faults: u64,
+    seen: Mutex<BTreeMap<ShardNumber, Vec<(u32, u64)>>>,
+    /// The highest position of each shard that was acknowledged to anybody.
+    acknowledged: Mutex<BTreeMap<ShardNumber, u64>>,
+    calls: AtomicU64,
+}
+
+impl Recorder {
+    fn new(seed: u64, faults: u64) -> Arc<Self> {
+        Arc::new(Self {
+            dice: Dice::new(seed),
+            faults,
+            seen: Mutex::default(),
+            acknowledged: Mutex::default(),
+            calls: AtomicU64::new(0),
+        })
+    }
+    fn record(&self, shard: ShardNumber, life: u32, records: &[StoredEvent]) {
+        let mut seen = self.seen.lock().expect("no panic while held");
+        let seen = seen.entry(shard).or_default();
+        seen.extend(records.iter().map(|record| (life, record.position)));
+    }
+    fn positions(&self, shard: ShardNumber) -> Vec<u64> {
+        let seen = self.seen.lock().expect("no panic while held");
+        seen.get(&shard)
+            .map(|seen| seen.iter().map(|(_, position)| *position).collect())
+            .unwrap_or_default()
+    }
+    fn highest(&self, shard: ShardNumber) -> u64 {
+        self.positions(shard).into_iter().max().unwrap_or(0)
+    }
+    /// No position was skipped, and all up to `last` are there.
+    #[track_caller]
+    fn is_whole(&self, shard: ShardNumber, last: u64) {
+        let mut highest = 0;
+        for position in self.positions(shard) {
+            assert!(position <= highest + 1, "{position} after {highest}");
+            highest = highest.max(position);
+        }
+        assert_eq!(highest, last);
+    }
+}
+
+#[async_trait]
+impl Publisher for Recorder {
+    async fn publish(
+        &self,
+        shard: ShardNumber,
+        life: u32,
+        records: &[StoredEvent],
+    ) -> Result<(), PublishError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let lost = |doing| {
+            Err(PublishError {
+                doing,
+                source: "the broker is away".into(),
+            })
+        };
+        if self.dice.roll(100) < self.faults {
+            match self.dice.roll(3) {
+                0 => return lost("connect"),
+                1 => {
+                    let some = usize::try_from(self.dice.roll(records.len() as u64)).expect("small");
+                    self.record(shard, life, &records[..some]);
+                    return lost("finish");
+                }
+                _ => {
+                    self.record(shard, life, records);
+                    return lost("hear the acknowledgement");
+                }
+            }
+        }
+        for part in records.chunks(3) {
+            self.record(shard, life, part);
+            tokio::task::yield_now().await;
+        }
+        if self.dice.roll(4) == 0 {
+            tokio::time::sleep(Duration::from_millis(self.dice.roll(5))).await;
+        }
+        let mut acknowledged = self.acknowledged.lock().expect("no panic while held");
+        let highest = acknowledged.entry(shard).or_default();
+        *highest = (*highest).max(records.last().map_or(0, |record| record.position));
+        Ok(())
+    }
+}
+
+/// Notes in memory that check each cursor against what was acknowledged, and are lost by chance.
+struct Notes {
+    bus: Arc<Recorder>,
+    faults: u64,
+    kept: Mutex<BTreeMap<String, Vec<u8>>>,
+}
+
+#[async_trait]
+impl Progress for Notes {
+    async fn load(&self, name: &str) -> Result<Option<Vec<u8>>, ProgressError> {
+        Ok(self.kept.lock().expect("no panic while held").get(name).cloned())
+    }
+    async fn save(&self, name: &str, note: &[u8]) -> Result<(), ProgressError> {
+        let mark: Mark = serde_json::from_slice(note).expect("a mark");
+        let acknowledged = self.bus.acknowledged.lock().expect("no panic while held");
+        let safe = acknowledged.get(&mark.shard).copied().unwrap_or(0);
+        assert!(mark.position <= safe, "the cursor passed {safe}: {mark:?}");
+        if self.bus.dice.roll(100) < self.faults {
+            return Err(ProgressError {
+                doing: "kept",
+                source: "the disk is away".into(),
+            });
+        }
+        let mut kept = self.kept.lock().expect("no panic while held");
+        kept.insert(name.to_owned(), note.to_vec());
+        Ok(())
+    }
+}
+
+/// Leases in memory, of a store that may not keep its promise.
+#[derive(Default)]
+struct Desk {
+    held: Mutex<BTreeMap<String, (String, i64)>>,
+    gives_all: AtomicBool,
+}
+
+#[async_trait]
+impl Leases for Desk {
+    async fn acquire(&self, name: &str, holder: &str, ttl: Duration) -> Result<bool, LeaseError> {
+        if self.gives_all.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let now = SystemClock.now().as_micros();
+        let mut held = self.held.lock().expect("no panic while held");
+        let free = held
+            .get(name)
+            .is_none_or(|(by, until)| by == holder || *until <= now);
+        if free {
+            let until = now + i64::try_from(ttl.as_micros()).expect("short");
+            held.insert(name.to_owned(), (holder.to_owned(), until));
+        }
+        Ok(free)
+    }
+    async fn release(&self, name: &str, holder: &str) -> Result<(), LeaseError> {
+        let mut held = self.held.lock().expect("no panic while held");
+        if held.get(name).is_some_and(|(by, _)| by == holder) {
+            held.remove(name);
+        }
+        Ok(())
+    }
+}
+
+/// What was said, in words.
+#[derive(Default)]
+struct Diary {
+    stalls: Mutex<Vec<String>>,
+    published: AtomicU64,
+}
+
+impl Observer for Diary {
+    fn observe(&self, fact: &Fact<'_>) {
+        match fact {
+            Fact::Stalled { error, .. } => {
+                let mut text = error.to_string();
+                if let Some(source) = error.source() {
+                    text = format!("{text}: {source}");
+                }
+                self.stalls.lock().expect("no panic while held").push(text);
+            }
+            Fact::Published { events, .. } => {
+                self.published.fetch_add(*events as u64, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A relay's surroundings.
+struct Bench {
+    bus: Arc<Recorder>,
+    notes: Arc<Notes>,
+    desk: Arc<Desk>,
+    diary: Arc<Diary>,
+    log: Arc<dyn EventLog>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Bench {
+    fn new(log: Arc<dyn EventLog>, seed: u64, faults: u64) -> Self {
+        let bus = Recorder::new(seed, faults);
+        Self {
+            notes: Arc::new(Notes {
+                bus: bus.clone(),
+                faults,
+                kept: Mutex::default(),
+            }),
+            bus,
+            desk: Arc::default(),
+            diary: Arc::default(),
+            log,
+            clock: Arc::new(SystemClock),
+        }
+    }
+    fn relay(&self, holder: &str) -> Relay {
+        let options = RelayOptions {
+            batch: 16,
+            retry_ms: 1,
+            retry_ms_max: 4,
+            lease_ms: 40,
+            save_ms: 1,
+        };
+        let ports = RelayPorts {
+            log: self.log.clone(),
+            publisher: self.bus.clone(),
+            progress: self.notes.clone(),
+            leases: self.desk.clone(),
+            clock: self.clock.clone(),
+            rng: self.bus.dice.clone(),
+            observer: self.diary.clone(),
+        };
+        Relay::new(ports, options, holder)
+    }
+    async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        for _ in 0..20_000 {
+            if done(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!(
+            "{what} never came; {:?}",
+            self.diary.stalls.lock().expect("no panic while held")
+        );
+    }
+    fn note(&self) -> Option<Mark> {
+        self.note_of(SHARD)
+    }
+    fn note_of(&self, shard: ShardNumber) -> Option<Mark> {
+        let kept = self.notes.kept.lock().expect("no panic while held");
+        kept.get(&format!("relay/{shard}"))
+            .map(|note| serde_json::from_slice(note).expect("a mark"))
+    }
+}
+
+async fn append(log: &SqliteLog, writer: &mut Writer, count: u64) {
+    for _ in 0..count {
+        log.append(vec![writer.command("x", 1)], Some(at(0)))
+            .await
+            .expect("taken");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relay_should_carry_every_shard_in_order_over_a_bad_bus() {
+    for seed in 1..=4 {
+        println!("seed {seed}");
+        let disk = Disk::new();
+        let log = disk.log();
+        let bench = Bench::new(log.clone(), seed, 30);
+        let shutdown = CancellationToken::new();
+        let shards = [0u16, 1, 3].map(ShardNumber);
+        let relaying = bench
+            .relay("one")
+            .start(shards, &TokioSpawn::new(Handle::current()), &shutdown);
+        for shard in shards {
+            append(&log, &mut Writer::new(stream(shard.0, 1)), 150).await;
+        }
+        bench
+            .until("the cursors at rest", |b| {
+                shards
+                    .iter()
+                    .all(|s| b.note_of(*s).is_some_and(|note| note.position == 150))
+            })
+            .await;
+        shutdown.cancel();
+        relaying.ended().await;
+        for shard in shards {
+            bench.bus.is_whole(shard, 150);
+        }
+        assert!(bench.diary.published.load(Ordering::Relaxed) >= 450);
+        let stalls = bench.diary.stalls.lock().expect("no panic while held");
+        assert!(
+            stalls.iter().any(|s| s.contains("the broker is away")),
+            "failures are said"
+        );
+        assert!(
+            bench.desk.held.lock().expect("no panic while held").is_empty(),
+            "leases are given back"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_at_any_point_should_repeat_and_never_skip() {
+    for seed in 11..=13 {
+        println!("seed {seed}");
+        let disk = Disk::new();
+        let log = disk.log();
+        let bench = Bench::new(log.clone(), seed, 10);
+        let writing = tokio::spawn({
+            let log = log.clone();
+            async move { append(&log, &mut Writer::new(stream(0, 1)), 600).await }
+        });
+        let mut life = 0;
+        while bench.bus.highest(SHARD) < 600 {
+            life += 1;
+            let relay = bench.relay(&format!("life {life}"));
+            // Dropped wherever it stands, without a word to anybody: its lease has to run out.
+            let never = CancellationToken::new();
+            let run = relay.run(SHARD, &never);
+            let crash = Duration::from_micros(500 + bench.bus.dice.roll(60_000));
+            assert!(tokio::time::timeout(crash, run).await.is_err());
+            assert!(life < 3_000, "it gets on");
+        }
+        writing.await.expect("written");
+        bench.bus.is_whole(SHARD, 600);
+        assert!(life > 1, "it crashed at least once");
+        let last = bench.relay("the last");
+        let stop = CancellationToken::new();
+        let ((), ()) = tokio::join!(last.run(SHARD, &stop), async {
+            bench
+                .until("the cursor", |b| {
+                    b.note().is_some_and(|note| note.position == 600)
+                })
+                .await;
+            stop.cancel();
+        });
+        let end = log.read_shard(SHARD, 599, 1).await.expect("readable");
+        assert_eq!(bench.note().and_then(|note| note.hash), Some(end[0].hash));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_relays_of_one_shard_should_stay_correct_without_leases() {
+    let disk = Disk::new();
+    let log = disk.log();
+    let bench = Bench::new(log.clone(), 21, 20);
+    bench.desk.gives_all.store(true, Ordering::Relaxed);
+    let stop = CancellationToken::new();
+    let (one, two) = (bench.relay("one"), bench.relay("two"));
+    tokio::join!(one.run(SHARD, &stop), two.run(SHARD, &stop), async {
+        append(&log, &mut Writer::new(stream(0, 1)), 300).await;
+        bench
+            .until("the cursor", |b| {
+                b.note().is_some_and(|note| note.position == 300)
+            })
+            .await;
+        stop.cancel();
+    });
+    bench.bus.is_whole(SHARD, 300);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lease_should_keep_the_second_relay_at_rest_until_the_first_is_gone() {
+    let disk = Disk::new();
+    let log = disk.log();
+    let bench = Bench::new(log.clone(), 31, 0);
+    let mut writer = Writer::new(stream(0, 1));
+    let (stop_one, stop_two) = (CancellationToken::new(), CancellationToken::new());
+    let (one, two) = (bench.relay("one"), bench.relay("two"));
+    tokio::join!(one.run(SHARD, &stop_one), two.run(SHARD, &stop_two), async {
+        append(&log, &mut writer, 50).await;
+        bench
+            .until("the first fifty", |b| b.bus.highest(SHARD) == 50)
+            .await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        assert_eq!(bench.bus.positions(SHARD).len(), 50, "the work is done once");
+        stop_one.cancel();
+        append(&log, &mut writer, 50).await;
+        bench.until("the others", |b| b.bus.highest(SHARD) == 100).await;
+        stop_two.cancel();
+    });
+    assert_eq!(
+        bench.bus.positions(SHARD).len(),
+        100,
+        "handed over with the cursor"
+    );
+}
+
+#[tokio::test]
+async fn foreign_history_should_rest_the_shard_and_be_said() {
+    let disk = Disk::new();
+    let log = disk.log();
+    append(&log, &mut Writer::new(stream(0, 1)), 5).await;
+    let cases = [
+        Mark {
+            position: 6,
+            ..Mark::start(SHARD)
+        },
+        Mark {
+            position: 5,
+            hash: Some([7; 32]),
+            ..Mark::start(SHARD)
+        },
+        Mark {
+            incarnation: 2,
+            ..Mark::start(SHARD)
+        },
+    ];
+    for mark in cases {
+        let bench = Bench::new(log.clone(), 41, 0);
+        let note = serde_json::to_vec(&mark).expect("plain data");
+        let kept = || bench.notes.kept.lock().expect("no panic while held");
+        kept().insert("relay/0".into(), note.clone());
+        let stop = CancellationToken::new();
+        let relay = bench.relay("one");
+        tokio::join!(relay.run(SHARD, &stop), async {
+            bench
+                .until("the word", |b| {
+                    b.diary.stalls.lock().expect("no panic while held").len() > 2
+                })
+                .await;
+            stop.cancel();
+        });
+        assert!(bench.bus.positions(SHARD).is_empty(), "{mark:?}");
+        let stalls = bench.diary.stalls.lock().expect("no panic while held");
+        assert!(stalls[0].contains("raise the shard's incarnation"), "{stalls:?}");
+        assert_eq!(kept().get("relay/0"), Some(&note), "the note stays as it was");
+    }
+    let bench = Bench::new(log, 42, 0);
+    bench
+        .notes
+        .kept
+        .lock()
+        .expect("no panic while held")
+        .insert("relay/0".into(), b"rubbish".to_vec());
+    let stop = CancellationToken::new();
+    let relay = bench.relay("one");
+    tokio::join!(relay.run(SHARD, &stop), async {
+        bench.until("all", |b| b.bus.highest(SHARD) == 5).await;
+        stop.cancel();
+    });
+    bench.bus.is_whole(SHARD, 5);
+}
+
+/// A log that was restored: it has what `history` says, in the life `incarnation`.
+struct Restored {
+    history: Vec<StoredEvent>,
+    incarnation: u32,
+    reads: AtomicU64,
+}
+
+impl Restored {
+    /// `lives` says how many events each life wrote.
+    fn new(lives: &[u64]) -> Arc<Self> {
+        let mut history = history(0, lives.iter().sum());
+        let mut incarnation = 0;
+        let mut end = 0;
+        for life in lives {
+            incarnation += 1;
+            for event in history
+                .iter_mut()
+                .skip(end)
+                .take(usize::try_from(*life).expect("small"))
+            {
+                event.envelope.incarnation = incarnation;
+            }
+            end += usize::try_from(*life).expect("small");
+        }
+        Arc::new(Self {
+            history,
+            incarnation,
+            reads: AtomicU64::new(0),
+        })
+    }
+}
+
+#[async_trait]
+impl EventLog for Restored {
+    fn registry(&self) -> Arc<Registry> {
+        Arc::new(Registry::try_new(&sample::families()).expect("valid"))
+    }
+    async fn append(
+        &self,
+        _: Vec<AppendCommand>,
+        _: Option<Timestamp>,
+    ) -> Result<Vec<AppendOutcome>, LogError> {
+        Err(LogError::Malformed("this log is only read".into()))
+    }
+    async fn read_stream(&self, _: StreamId, _: u64, _: usize) -> Result<Vec<StoredEvent>, LogError> {
+        Ok(Vec::new())
+    }
+    async fn read_shard(
+        &self,
+        _: ShardNumber,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, LogError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let after = usize::try_from(after).expect("small");
+        Ok(self.history.iter().skip(after).take(limit).cloned().collect())
+    }
+    async fn heads(&self) -> Result<BTreeMap<ShardNumber, Head>, LogError> {
+        let head = Head {
+            incarnation: self.incarnation,
+            position: self.history.len() as u64,
+            hlc: Hlc(1),
+        };
+        Ok(BTreeMap::from([(SHARD, head)]))
+    }
+    async fn wait_beyond(&self, _: ShardNumber, _: u64) -> Result<(), LogError> {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        Ok(())
+    }
+    async fn load_snapshot(&self, _: StreamId, _: u32) -> Result<Option<Snapshot>, LogError> {
+        Ok(None)
+    }
+    async fn save_snapshot(&self, _: StreamId, _: u32, _: Snapshot) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn new_life_should_be_published_from_its_first_event() {
+    // Written by each life, the cursor that was kept in an earlier one, and where publishing has to begin.
+    let cases: [(&[u64], u64, u64); 5] = [
+        (&[500, 30], 900, 501),
+        (&[500, 30], 400, 401),
+        (&[500, 0], 900, 501),
+        (&[200, 100, 50], 1_000, 301),
+        (&[0, 40], 7, 1),
+    ];
+    for (lives, cursor, first) in cases {
+        let log = Restored::new(lives);
+        let bench = Bench::new(log.clone(), 51, 0);
+        let mark = Mark {
+            position: cursor,
+            hash: Some([9; 32]),
+            ..Mark::start(SHARD)
+        };
+        bench
+            .notes
+            .kept
+            .lock()
+            .expect("no panic while held")
+            .insert("relay/0".into(), serde_json::to_vec(&mark).expect("plain data"));
+        let last = lives.iter().sum::<u64>();
+        let stop = CancellationToken::new();
+        let relay = bench.relay("one");
+        tokio::join!(relay.run(SHARD, &stop), async {
+            if first > last {
+                let before = log.reads.load(Ordering::Relaxed);
+                bench
+                    .until("reads", |_| log.reads.load(Ordering::Relaxed) > before + 20)
+                    .await;
+            } else {
+                bench
+                    .until("the cursor", |b| {
+                        b.note().is_some_and(|note| note.position == last)
+                    })
+                    .await;
+            }
+            stop.cancel();
+        });
+        let seen = bench.bus.seen.lock().expect("no panic while held");
+        let expected: Vec<_> = (first..=last).map(|p| (log.incarnation, p)).collect();
+        assert_eq!(
+            seen.get(&SHARD).cloned().unwrap_or_default(),
+            expected,
+            "{lives:?} {cursor}"
+        );
+    }
+}
+
+/// Time that passes only while somebody sleeps, and remembers for how long.
+#[derive(Default)]
+struct Sleepless {
+    now: AtomicU64,
+    pauses: Mutex<Vec<u64>>,
+}
+
+#[async_trait]
+impl Clock for Sleepless {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(i64::try_from(self.now.load(Ordering::Relaxed)).expect("small"))
+    }
+    async fn sleep_ms(&self, ms: u64) {
+        self.now.fetch_add(ms * 1_000, Ordering::Relaxed);
+        self.pauses.lock().expect("no panic while held").push(ms);
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn repetitions_should_come_ever_less_often_and_not_in_step() {
+    let disk = Disk::new();
+    let log = disk.log();
+    append(&log, &mut Writer::new(stream(0, 1)), 1).await;
+    let mut bench = Bench::new(log, 61, 0);
+    bench.bus = Recorder::new(61, 100);
+    let clock = Arc::new(Sleepless::default());
+    bench.clock = clock.clone();
+    let mut ports = RelayPorts {
+        log: bench.log.clone(),
+        publisher: bench.bus.clone(),
+        progress: bench.notes.clone(),
+        leases: bench.desk.clone(),
+        clock: clock.clone(),
+        rng: bench.bus.dice.clone(),
+        observer: bench.diary.clone(),
+    };
+    ports.leases = Arc::new(Desk {
+        gives_all: AtomicBool::new(true),
+        ..Desk::default()
+    });
+    let relay = Relay::new(ports, RelayOptions::default(), "one");
+    let stop = CancellationToken::new();
+    tokio::join!(relay.run(SHARD, &stop), async {
+        bench
+            .until("enough failures", |b| b.bus.calls.load(Ordering::Relaxed) > 40)
+            .await;
+        stop.cancel();
+    });
+    let pauses = clock.pauses.lock().expect("no panic while held");
+    for (n, pause) in pauses.iter().take(40).enumerate() {
+        let whole = (100u64 << n.min(16)).min(10_000);
+        assert!(
+            (whole / 2..=whole).contains(pause),
+            "pause {n} was {pause} ms of {whole}"
+        );
+    }
+    let late: std::collections::BTreeSet<_> = pauses.iter().skip(10).take(30).collect();
+    assert!(late.len() > 10, "spread by chance: {late:?}");
+}
