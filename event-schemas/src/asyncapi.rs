@@ -203,7 +203,8 @@ fn write_map(value: &Value, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth);
     match value {
         Value::Object(map) => {
-            for (key, value) in map {
+            // Sorted here: whether serde_json keeps an order depends on what else is in the build.
+            for (key, value) in map.iter().collect::<BTreeMap<_, _>>() {
                 let _ = write!(out, "{indent}{}:", key_text(key));
                 write_after_key(value, depth, out);
             }

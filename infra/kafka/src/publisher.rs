@@ -20,7 +20,7 @@ use rdkafka::message::{DeliveryResult, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use vaultstream_domain::ports::Publisher;
 use vaultstream_domain::ports::publisher::{MAX_PUBLISH, PublishError};
 use vaultstream_event_schemas::envelope::StoredEvent;
@@ -303,7 +303,6 @@ struct Out<'a> {
 impl Out<'_> {
     /// Enqueues a record, after a wait for room.
     async fn send(&self, key: &str, value: &[u8], headers: OwnedHeaders) -> Result<(), Broken> {
-        let deadline = Instant::now() + self.patience;
         let mut record = BaseRecord::with_opaque_to(self.topic, self.acks.clone())
             .partition(self.partition)
             .key(key)
@@ -332,7 +331,8 @@ impl Out<'_> {
                     return Err(Broken::Line(failed("enqueue a record", failure)));
                 }
             }
-            if tokio::time::timeout_at(deadline, room).await.is_err() {
+            // Others may take the room; as long as there is some at times, the brokers are there.
+            if timeout(self.patience, room).await.is_err() {
                 return Err(silent(self.line, self.patience));
             }
         }

@@ -13,6 +13,7 @@ use vaultstream_domain::ports::EventLog;
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::{ShardNumber, record};
 
+use super::WAIT;
 use super::search::{Found, Prober};
 use super::window::{MAX_RECORDS, Window};
 use crate::client::{Ears, blocking};
@@ -103,11 +104,13 @@ impl Lane {
         reading: &Reading,
         after: u64,
         limit: usize,
-        deadline: Instant,
+        mut deadline: Instant,
     ) -> Result<Vec<StoredEvent>, KafkaError> {
         let mut expected = false;
         if !self.window.serves(after) {
-            expected = self.seek(reading, after).await?;
+            expected = self.reopen(reading, after).await?.some;
+            // The search is not the wait.
+            deadline = deadline.max(Instant::now() + WAIT);
         }
         loop {
             let mut ring = std::pin::pin!(self.bell.clone().notified_owned());
@@ -225,11 +228,6 @@ impl Lane {
         }
         self.doubt = None;
         Ok(())
-    }
-
-    async fn seek(&mut self, reading: &Reading, after: u64) -> Result<bool, KafkaError> {
-        let found = self.reopen(reading, after).await?;
-        Ok(found.some)
     }
 
     /// Moves to the place behind `after`.

@@ -117,7 +117,7 @@ async fn full_queue_should_hold_callers_back_and_lose_nothing() {
     let mut place = Place::new().await;
     place.options.queue_records = 20;
     let publisher = place.publisher();
-    let shards = [0u16, 1, 3, 4].map(|n| (ShardNumber(n), history(n, 1_500)));
+    let shards = [0u16, 1, 3, 4].map(|n| (ShardNumber(n), history(n, 400)));
     let calls = shards
         .iter()
         .map(|(shard, events)| publisher.publish(*shard, 1, events));
@@ -127,7 +127,7 @@ async fn full_queue_should_hold_callers_back_and_lose_nothing() {
     let bus = place.bus();
     for (shard, events) in &shards {
         assert!(
-            publisher::consume(&bus, *shard, 1_500).await == *events,
+            publisher::consume(&bus, *shard, 400).await == *events,
             "shard {shard}"
         );
     }

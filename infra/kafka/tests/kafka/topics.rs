@@ -10,10 +10,8 @@ use crate::place::{client, options, registry, topics};
 async fn topics_should_be_made_once_and_then_be_right() {
     let made = topics().await;
     check_topics(&made, &registry()).await.expect("right");
-    let (one, two) = tokio::join!(
-        create_topics(&made, &registry()),
-        create_topics(&made, &registry())
-    );
+    let shards = registry();
+    let (one, two) = tokio::join!(create_topics(&made, &shards), create_topics(&made, &shards));
     one.expect("twice is fine");
     two.expect("twice at once is fine");
     let mut several = made.clone();
