@@ -135,6 +135,9 @@ pub enum NodeConfig {
     Evm {
         /// The endpoint, or a reference to it.
         url: String,
+        /// A PEM file of the authorities that may sign the certificate of an https endpoint, instead of this machine's.
+        #[serde(default)]
+        ca_file: Option<PathBuf>,
         /// The faucet of a development node: `sandbox:URL` of a control port, or `anvil`.
         #[serde(default)]
         faucet: Option<String>,
@@ -180,6 +183,11 @@ const NOT_CONFIG: &[&str] = &[
     "browser_dir",
     "halt_at",
     "log",
+    "engines",
+    "pg_url",
+    "kafka",
+    "cql",
+    "redis_url",
 ];
 
 impl Config {

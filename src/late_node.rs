@@ -1,9 +1,11 @@
 //! A node that may be away when the product starts: it is connected at its first use, and asked again until it answers.
 //!
-//! A node of another chain is refused for good: the first to ask sees why.
+//! A node that can never be the right one (another chain, a certificate nobody trusts) is refused at start. Found out
+//! later it counts as away, so that no payment ends for it.
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
+use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::ChainNode;
 use vaultstream_domain::ports::chain_node::{BroadcastAnswer, NodeError};
 use vaultstream_event_schemas::chain::{
@@ -32,17 +34,17 @@ impl LateNode {
         self.node
             .get_or_try_init(|| EvmNode::connect(self.options.clone()))
             .await
-            .map_err(|error| match error {
-                ConnectError::Unavailable { .. } => NodeError::Unavailable(error.to_string()),
-                other => NodeError::Refused(other.to_string()),
-            })
+            .map_err(|error| NodeError::Unavailable(Causes(&error).to_string()))
     }
 
     /// Connects now; an error that time may mend is none.
-    pub async fn try_now(&self) -> Result<(), NodeError> {
-        match self.node().await {
-            Err(NodeError::Unavailable(why)) => {
-                tracing::warn!(%why, "the chain's node is away; it is asked again");
+    pub async fn try_now(&self) -> Result<(), ConnectError> {
+        let connected = self
+            .node
+            .get_or_try_init(|| EvmNode::connect(self.options.clone()));
+        match connected.await {
+            Err(error) if error.is_temporary() => {
+                tracing::warn!(why = %Causes(&error), "the chain's node is away; it is asked again");
                 Ok(())
             }
             Err(error) => Err(error),

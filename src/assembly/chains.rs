@@ -56,7 +56,7 @@ async fn connect(chain: &ChainConfig, data_dir: &Path) -> Result<(ChainParts, Op
             let faucet = SandboxFaucet::try_new(&options(running.control_url.clone()))?;
             (running.rpc_url.clone(), Some(Arc::new(faucet)), Some(running))
         }
-        NodeConfig::Evm { url, faucet } => {
+        NodeConfig::Evm { url, faucet, .. } => {
             let url = config::endpoint(url)?;
             let faucet: Option<Arc<dyn Faucet>> = match faucet.as_deref() {
                 None => None,
@@ -72,7 +72,11 @@ async fn connect(chain: &ChainConfig, data_dir: &Path) -> Result<(ChainParts, Op
             (url, faucet, None)
         }
     };
-    let node = LateNode::new(options(url));
+    let mut options = options(url);
+    if let NodeConfig::Evm { ca_file, .. } = &chain.node {
+        options.ca_file.clone_from(ca_file);
+    }
+    let node = LateNode::new(options);
     node.try_now().await?;
     let node: Arc<dyn ChainNode> = Arc::new(node);
     Ok((

@@ -303,7 +303,7 @@ impl ChainLane {
                 }
             }
             Err(error) => {
-                tracing::debug!(%execution, error = %Causes(&error), "not followed now; trying again")
+                tracing::debug!(%execution, error = %Causes(&error), "not followed now; trying again");
             }
         }
     }

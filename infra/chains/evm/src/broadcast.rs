@@ -17,7 +17,7 @@ fn understand(answer: Result<B256, Failure>, txid: &str) -> (BroadcastOutcome, S
             (BroadcastOutcome::Ambiguous, detail)
         }
         Err(Failure::Refused { message, .. }) => (classify(&message), message),
-        Err(Failure::Unclear(detail)) => (BroadcastOutcome::Ambiguous, detail),
+        Err(Failure::Unclear(detail) | Failure::Untrusted(detail)) => (BroadcastOutcome::Ambiguous, detail),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use alloy_primitives::U64;
 use alloy_rpc_client::RpcClient;
-use reqwest::Url;
+use url::Url;
 use vaultstream_chain_evm::asset::chain_number;
 use vaultstream_domain::ports::chain_node::NodeError;
 use vaultstream_event_schemas::ChainId;
@@ -10,14 +10,14 @@ use vaultstream_event_schemas::ChainId;
 use crate::node::EvmNode;
 use crate::options::Options;
 use crate::redact::Redactor;
-use crate::rpc::Rpc;
+use crate::rpc::{Failure, Rpc};
 use crate::transport::BoundedHttp;
 
 /// Why a node cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The address is none, or of a kind this client does not speak.
-    #[error("the node's url cannot be used: {0}; give http://host:port, a local proxy can add TLS")]
+    #[error("the node's url cannot be used: {0}; give http://host:port or https://host")]
     Url(&'static str),
     /// An option that cannot work.
     #[error("the node's {name} cannot be used: {problem}")]
@@ -39,6 +39,14 @@ pub enum ConnectError {
         found: u64,
         /// What it should serve.
         wanted: ChainId,
+    },
+    /// Over TLS it shows a certificate that nobody trusted here has signed for it.
+    #[error("node {node} is not who it should be: {problem}")]
+    Certificate {
+        /// Which node.
+        node: String,
+        /// What is wrong, with the remedy.
+        problem: String,
     },
     /// It did not answer; try again.
     #[error("node {node} cannot be asked which chain it serves")]
@@ -64,9 +72,8 @@ pub(crate) fn read_url(text: &str) -> Result<Url, ConnectError> {
         return Err(ConnectError::Url("it names no host"));
     }
     match url.scheme() {
-        "http" => Ok(url),
-        "https" => Err(ConnectError::Url("this build speaks no TLS")),
-        _ => Err(ConnectError::Url("only http is spoken")),
+        "http" | "https" => Ok(url),
+        _ => Err(ConnectError::Url("only http and https are spoken")),
     }
 }
 
@@ -87,16 +94,20 @@ impl EvmNode {
         let url = read_url(&options.url)?;
         let node = options.node.clone().unwrap_or_else(|| label_of(&url));
         let redactor = Redactor::new(&url);
-        let http =
-            BoundedHttp::new(&options, url).map_err(|_| ConnectError::Url("no client can be made for it"))?;
         let rpc = Rpc {
-            client: RpcClient::new(http, true),
+            client: RpcClient::new(BoundedHttp::try_new(&options, &url)?, true),
             redactor,
         };
         let found: Result<U64, _> = rpc.call("eth_chainId", ()).await;
-        let found = found.map_err(|failure| ConnectError::Unavailable {
-            node: node.clone(),
-            source: failure.reading(),
+        let found = found.map_err(|failure| match failure {
+            Failure::Untrusted(problem) => ConnectError::Certificate {
+                node: node.clone(),
+                problem,
+            },
+            other => ConnectError::Unavailable {
+                node: node.clone(),
+                source: other.reading(),
+            },
         })?;
         if found.to::<u64>() != wanted {
             return Err(ConnectError::WrongChain {

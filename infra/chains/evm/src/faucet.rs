@@ -20,10 +20,8 @@ use crate::transport::BoundedHttp;
 fn rpc(options: &Options) -> Result<Rpc, ConnectError> {
     let url = read_url(&options.url)?;
     let redactor = Redactor::new(&url);
-    let http =
-        BoundedHttp::new(options, url).map_err(|_| ConnectError::Url("no client can be made for it"))?;
     Ok(Rpc {
-        client: RpcClient::new(http, true),
+        client: RpcClient::new(BoundedHttp::try_new(options, &url)?, true),
         redactor,
     })
 }

@@ -18,6 +18,7 @@ mod node;
 mod redact;
 mod rpc;
 mod state;
+mod tls;
 mod transaction;
 mod transport;
 

@@ -1,14 +1,17 @@
 //! How a node is reached and how much may be paid there. Refuses values that could not work, naming the option.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use vaultstream_event_schemas::ChainId;
 
 /// How a node is reached and how much may be paid there.
 #[derive(Clone)]
 pub struct Options {
-    /// The endpoint, `http://…`; it may hold a credential and is never shown.
+    /// The endpoint, `http://…` or `https://…`; it may hold a credential and is never shown.
     pub url: String,
+    /// A PEM file of the authorities that may sign the node's certificate; they replace this machine's own.
+    pub ca_file: Option<PathBuf>,
     /// The chain the endpoint must serve.
     pub chain: ChainId,
     /// A name for events, logs and metrics; without one the endpoint's host and port.
@@ -30,6 +33,7 @@ impl Options {
     pub fn new(url: impl Into<String>, chain: ChainId) -> Self {
         Self {
             url: url.into(),
+            ca_file: None,
             chain,
             node: None,
             connect_timeout_ms: 2_000,
@@ -79,6 +83,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("url", &"…")
+            .field("ca_file", &self.ca_file)
             .field("chain", &self.chain)
             .field("node", &self.node)
             .field("connect_timeout_ms", &self.connect_timeout_ms)

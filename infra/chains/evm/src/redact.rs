@@ -1,6 +1,6 @@
 //! Keeps credentials out of texts: the endpoint's address, its password, key-like path segments and query values.
 
-use reqwest::Url;
+use url::Url;
 use vaultstream_chain_evm::revert::words;
 
 /// Shorter parts of a path are words, not keys.

@@ -11,6 +11,7 @@ use vaultstream_event_schemas::chain::BlockRef;
 
 use crate::classify::{is_refusal_of_call, is_state_gone};
 use crate::redact::Redactor;
+use crate::transport::Untrusted;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) enum Failure {
     },
     /// No answer, or none that can be understood.
     Unclear(String),
+    /// The other end is not the node it should be. A certificate can lapse and be renewed: readings ask again.
+    Untrusted(String),
 }
 
 /// JSON-RPC 2.0: invalid request, unknown method, invalid parameters.
@@ -40,7 +43,9 @@ impl Failure {
     pub(crate) fn reading(self) -> NodeError {
         match self {
             Self::Refused { code, message, .. } if NEVER.contains(&code) => NodeError::Refused(message),
-            Self::Refused { message, .. } | Self::Unclear(message) => NodeError::Unavailable(message),
+            Self::Refused { message, .. } | Self::Unclear(message) | Self::Untrusted(message) => {
+                NodeError::Unavailable(message)
+            }
         }
     }
 
@@ -95,6 +100,9 @@ impl Rpc {
                 message: clean(&payload.message),
                 data: payload.data.and_then(|raw| revert_data(raw.get())),
             },
+            RpcError::Transport(TransportErrorKind::Custom(error)) if error.is::<Untrusted>() => {
+                Failure::Untrusted(clean(&error.to_string()))
+            }
             RpcError::Transport(kind) => match kind.as_http_error() {
                 Some(http) => Failure::Unclear(clean(&format!("HTTP status {}: {}", http.status, http.body))),
                 None => Failure::Unclear(clean(&kind.to_string())),

@@ -221,7 +221,6 @@ async fn connecting_should_tell_what_helps() {
     for (url, words) in [
         ("nonsense", "no URL"),
         ("ftp://localhost/", "only http"),
-        ("https://localhost/", "no TLS"),
         ("file:///etc", "no host"),
     ] {
         let error = EvmNode::connect(Options::new(url, chain())).await.expect_err(url);

@@ -9,5 +9,6 @@ mod faults;
 mod following;
 mod refusals;
 mod sandbox;
+mod tls;
 mod token;
 mod wallet;
