@@ -17,8 +17,8 @@ mod start;
 
 pub use logs::{LogFormat, LogOptions, LogsError, init};
 pub use metrics::{
-    Bus, CacheOutcome, Chains, Described, Door, Held, Hub, Kind, Metrics, Outcome, Process, RecordOutcome, Views,
-    Work, Writing, table,
+    Bus, CacheOutcome, Chains, Described, Door, Held, Hub, Kind, Metrics, Outcome, Process, RecordOutcome,
+    Views, Work, Writing, table,
 };
 pub use redact::redacted;
 pub use request_span::RequestSpan;

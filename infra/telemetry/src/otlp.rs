@@ -9,7 +9,9 @@ mod sampling;
 
 use std::time::Duration;
 
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider};
+use opentelemetry::trace::{
+    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
+};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
@@ -38,11 +40,14 @@ pub(crate) struct Exporting {
     timeout: Duration,
 }
 
-
 impl Exporting {
     pub(crate) fn start(options: &SpanOptions, metrics: &Metrics) -> Result<Self, StartError> {
         let timeout = Duration::from_millis(options.timeout_ms);
-        let endpoint = options.endpoint.as_deref().unwrap_or_default().trim_end_matches('/');
+        let endpoint = options
+            .endpoint
+            .as_deref()
+            .unwrap_or_default()
+            .trim_end_matches('/');
         let endpoint = match endpoint.strip_suffix(PATH) {
             Some(_) => endpoint.to_owned(),
             None => format!("{endpoint}{PATH}"),
@@ -130,7 +135,9 @@ pub(crate) fn continued(span: &Span, incoming: Option<&str>) -> Option<String> {
 fn parse(text: &str) -> Option<SpanContext> {
     let mut parts = text.split('-');
     let fields = [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
-    let lower = text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let lower = text
+        .bytes()
+        .all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if parts.next().is_some() || !lower || fields.map(str::len) != [2, 32, 16, 2] || fields[0] == "ff" {
         return None;
     }

@@ -68,7 +68,10 @@ fn every_metric_that_is_named_should_exist() {
             assert!(known.contains(&name), "{}: {name} is no sample", path.display());
         }
     }
-    assert!(seen > 60, "only {seen} names were found; is the folder where it was?");
+    assert!(
+        seen > 60,
+        "only {seen} names were found; is the folder where it was?"
+    );
 }
 
 /// The value of `key: value` on a line, without quotes.
@@ -107,7 +110,11 @@ fn every_alert_should_have_its_page_and_every_page_its_alert() {
     let mut all = Vec::new();
     files(&root().join("docs/runbooks"), &mut all);
     for path in all {
-        let name = path.file_name().and_then(|n| n.to_str()).expect("a name").to_owned();
+        let name = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .expect("a name")
+            .to_owned();
         assert!(
             name == "README.md" || pages.contains(&name),
             "no alert leads to docs/runbooks/{name}"

@@ -138,7 +138,8 @@ impl Catalogue {
 
 /// The table of all metrics as Markdown.
 pub fn table(described: &[Described]) -> String {
-    let mut text = String::from("| metric | kind | labels | roles | what it says |\n| --- | --- | --- | --- | --- |\n");
+    let mut text =
+        String::from("| metric | kind | labels | roles | what it says |\n| --- | --- | --- | --- | --- |\n");
     for one in described {
         text.push_str(&one.row());
         text.push('\n');

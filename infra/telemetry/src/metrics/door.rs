@@ -80,10 +80,7 @@ impl Door {
             ),
             &all.limit_hits,
         );
-        c.gauge(
-            what("sockets", &[], READERS, "Open WebSockets"),
-            &all.sockets,
-        );
+        c.gauge(what("sockets", &[], READERS, "Open WebSockets"), &all.sockets);
         all
     }
 

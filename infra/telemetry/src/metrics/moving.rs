@@ -35,7 +35,11 @@ impl Bus {
             help,
         };
         c.gauge(
-            relay("relay_lag_events", &["shard"], "Events of the log that the broker has not acknowledged"),
+            relay(
+                "relay_lag_events",
+                &["shard"],
+                "Events of the log that the broker has not acknowledged",
+            ),
             &all.lag_events,
         );
         c.gauge(
@@ -47,7 +51,11 @@ impl Bus {
             &all.published,
         );
         c.histogram(
-            relay("relay_publish_seconds", &[], "From sending a batch to the broker to its acknowledgement"),
+            relay(
+                "relay_publish_seconds",
+                &[],
+                "From sending a batch to the broker to its acknowledgement",
+            ),
             &all.publish_seconds,
         );
         let consumers = What {
@@ -120,11 +128,21 @@ impl Work {
             &all.checkpoints,
         );
         c.gauge(
-            what("checkpoint_age_seconds", &[], "sealer", "Since the newest checkpoint was signed"),
+            what(
+                "checkpoint_age_seconds",
+                &[],
+                "sealer",
+                "Since the newest checkpoint was signed",
+            ),
             &all.checkpoint_age,
         );
         c.gauge(
-            what("checkpoint_unsealed_events", &[], "sealer", "Events no checkpoint covers yet"),
+            what(
+                "checkpoint_unsealed_events",
+                &[],
+                "sealer",
+                "Events no checkpoint covers yet",
+            ),
             &all.unsealed,
         );
         all

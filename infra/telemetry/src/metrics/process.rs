@@ -59,11 +59,19 @@ impl Process {
             &all.lease_held,
         );
         c.gauge(
-            what("clock_skew_seconds", &[], "The log's clock less this process's clock"),
+            what(
+                "clock_skew_seconds",
+                &[],
+                "The log's clock less this process's clock",
+            ),
             &all.clock_skew,
         );
         c.counter(
-            what("spans", &["outcome"], "Spans handed to the collector: exported or failed"),
+            what(
+                "spans",
+                &["outcome"],
+                "Spans handed to the collector: exported or failed",
+            ),
             &all.spans,
         );
         all

@@ -69,7 +69,12 @@ impl Views {
             &all.shard_lag,
         );
         c.counter(
-            what("projector_events", &["shard"], FOLDERS, "Events given to the views"),
+            what(
+                "projector_events",
+                &["shard"],
+                FOLDERS,
+                "Events given to the views",
+            ),
             &all.folded,
         );
         c.counter(
@@ -77,7 +82,12 @@ impl Views {
             &all.rows,
         );
         c.histogram(
-            what("projector_flush_seconds", &[], FOLDERS, "One flush to the view store"),
+            what(
+                "projector_flush_seconds",
+                &[],
+                FOLDERS,
+                "One flush to the view store",
+            ),
             &all.flush_seconds,
         );
         c.counter(
@@ -172,31 +182,41 @@ impl Hub {
             help,
         };
         c.counter(
-            what("cache_requests", &["cache", "outcome"], "Look-ups in a cache: hit, miss or failed"),
+            what(
+                "cache_requests",
+                &["cache", "outcome"],
+                "Look-ups in a cache: hit, miss or failed",
+            ),
             &all.cache,
         );
         c.gauge(
             what("hub_subscribers", &[], "Subscriptions that are open"),
             &all.subscribers,
         );
+        c.gauge(what("hub_topics", &[], "Topics somebody reads"), &all.topics);
         c.gauge(
-            what("hub_topics", &[], "Topics somebody reads"),
-            &all.topics,
-        );
-        c.gauge(
-            what("hub_lag_events", &["shard"], "Events of the log that were not handed out yet"),
+            what(
+                "hub_lag_events",
+                &["shard"],
+                "Events of the log that were not handed out yet",
+            ),
             &all.lag_events,
         );
-        c.counter(
-            what("hub_items", &[], "Items handed out to topics"),
-            &all.items,
-        );
+        c.counter(what("hub_items", &[], "Items handed out to topics"), &all.items);
         c.histogram(
-            what("hub_delivery_seconds", &[], "From an event's clock to its handing out"),
+            what(
+                "hub_delivery_seconds",
+                &[],
+                "From an event's clock to its handing out",
+            ),
             &all.delivery_seconds,
         );
         c.counter(
-            what("hub_laps", &[], "Times a slow reader fell out of its ring and went back to the log"),
+            what(
+                "hub_laps",
+                &[],
+                "Times a slow reader fell out of its ring and went back to the log",
+            ),
             &all.laps,
         );
         all

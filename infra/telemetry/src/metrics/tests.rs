@@ -105,8 +105,15 @@ fn page_should_list_every_metric() {
         PAGE.contains(&table),
         "docs/telemetry.md does not hold this table:\n{table}"
     );
-    let rows = PAGE.lines().filter(|line| line.starts_with("| `vaultstream_")).count();
-    assert_eq!(rows, Metrics::new().described().len(), "the page lists others too");
+    let rows = PAGE
+        .lines()
+        .filter(|line| line.starts_with("| `vaultstream_"))
+        .count();
+    assert_eq!(
+        rows,
+        Metrics::new().described().len(),
+        "the page lists others too"
+    );
 }
 
 #[test]

@@ -45,11 +45,19 @@ impl Writing {
             &all.commands,
         );
         c.histogram(
-            what("command_seconds", &[], "From a command's arrival in the queue to its answer"),
+            what(
+                "command_seconds",
+                &[],
+                "From a command's arrival in the queue to its answer",
+            ),
             &all.command_seconds,
         );
         c.histogram(
-            what("append_seconds", &[], "From sending a batch to the log to its answer"),
+            what(
+                "append_seconds",
+                &[],
+                "From sending a batch to the log to its answer",
+            ),
             &all.append_seconds,
         );
         c.histogram(
@@ -67,7 +75,11 @@ impl Writing {
             help,
         };
         c.gauge(
-            every("queue_entries", &["queue"], "Entries that wait in a bounded queue"),
+            every(
+                "queue_entries",
+                &["queue"],
+                "Entries that wait in a bounded queue",
+            ),
             &all.queue_entries,
         );
         c.gauge(

@@ -172,7 +172,10 @@ mod tests {
     fn causes_should_become_links_and_no_attribute() {
         let parent = |n: usize| format!("00-{:032x}-{n:016x}-01", n + 1);
         let causes: Vec<String> = (1..=LINKS_MAX + 2).map(parent).collect();
-        let mut span = span(vec![KeyValue::new(LINKS, format!("nonsense,{}", causes.join(",")))]);
+        let mut span = span(vec![KeyValue::new(
+            LINKS,
+            format!("nonsense,{}", causes.join(",")),
+        )]);
         finish(&mut span);
         assert!(span.attributes.is_empty());
         assert_eq!((span.links.len(), span.links.dropped_count), (LINKS_MAX, 2));

@@ -65,9 +65,10 @@ mod tests {
 
     fn asked(rule: &Sampling, parent: Option<&str>, attributes: &[KeyValue]) -> bool {
         let remote = parent.and_then(parse);
-        let trace_id = remote
-            .as_ref()
-            .map_or(TraceId::from(u128::MAX), opentelemetry::trace::SpanContext::trace_id);
+        let trace_id = remote.as_ref().map_or(
+            TraceId::from(u128::MAX),
+            opentelemetry::trace::SpanContext::trace_id,
+        );
         let context = remote.map(|span| Context::new().with_remote_span_context(span));
         let kind = SpanKind::Server;
         let result = rule.should_sample(context.as_ref(), trace_id, "x", &kind, attributes, &[]);
@@ -77,8 +78,14 @@ mod tests {
     #[test]
     fn stranger_should_not_choose_what_is_sampled() {
         let rule = Sampling::new(0.5, false);
-        assert!(!asked(&rule, Some(SAMPLED), &[]), "its trace id is above the ratio");
-        assert!(asked(&rule, Some(UNSAMPLED), &[]), "its trace id is below the ratio");
+        assert!(
+            !asked(&rule, Some(SAMPLED), &[]),
+            "its trace id is above the ratio"
+        );
+        assert!(
+            asked(&rule, Some(UNSAMPLED), &[]),
+            "its trace id is below the ratio"
+        );
     }
 
     #[test]

@@ -35,7 +35,9 @@ impl Collector {
         let router = Router::new()
             .route("/v1/traces", post(take))
             .with_state(kept.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
         let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { endpoint, kept }

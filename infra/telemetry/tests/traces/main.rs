@@ -11,9 +11,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::post;
 use axum::{Extension, Router};
-use vaultstream_infra_telemetry::{
-    LogFormat, LogOptions, Metrics, RequestSpan, SpanOptions, Telemetry,
-};
+use vaultstream_infra_telemetry::{LogFormat, LogOptions, Metrics, RequestSpan, SpanOptions, Telemetry};
 
 use collector::{Collector, hex};
 use node::Node;
@@ -51,7 +49,9 @@ async fn serve(node: Node) -> String {
         .route("/v1/organizations/{name}", post(register))
         .layer(from_fn(trace))
         .with_state(node);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move { axum::serve(listener, router).await });
     format!("http://{address}")
@@ -120,7 +120,10 @@ async fn request_and_what_it_caused_should_be_linked_at_the_collector() {
     let bytes = collector.bytes();
     assert!(!contains(&bytes, SECRET.as_bytes()), "a secret left in a span");
     assert!(!contains(&bytes, b"acme"), "a path left instead of its pattern");
-    assert!(!collector.has_trace(UNSAMPLED), "the caller did not want it sampled");
+    assert!(
+        !collector.has_trace(UNSAMPLED),
+        "the caller did not want it sampled"
+    );
     let exported = collector.count();
     let line = format!("vaultstream_spans_total{{outcome=\"exported\"}} {exported}");
     assert!(metrics.text().contains(&line), "{line}\n{}", metrics.text());

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use vaultstream_domain::CommandContext;
 use vaultstream_domain::organization::{OrganizationCommand, RegisterOrganization};
 use vaultstream_domain::ports::{EventLog, Ids};
-use vaultstream_domain::CommandContext;
 use vaultstream_event_schemas::organization::v1::Approval;
 use vaultstream_event_schemas::{Actor, CommandId, Family, OrganizationId, id};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, TokioSpawn};
@@ -56,7 +56,10 @@ impl Node {
         let families = families.into_iter().map(|(family, _)| family).collect();
         let views = SqliteViews::open(&ViewOptions::new(dir.path(), families)).expect("the views open");
         let stop = CancellationToken::new();
-        let (clock, spawn) = (Arc::new(SystemClock), Arc::new(TokioSpawn::new(Handle::current())));
+        let (clock, spawn) = (
+            Arc::new(SystemClock),
+            Arc::new(TokioSpawn::new(Handle::current())),
+        );
         let observer = Arc::new(TracingObserver);
         let ports = Ports {
             log: log.clone(),

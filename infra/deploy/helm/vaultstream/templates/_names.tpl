@@ -39,6 +39,8 @@ args:
 env:
   - name: POD_IP
     valueFrom: { fieldRef: { fieldPath: status.podIP } }
+  - name: VAULTSTREAM_TELEMETRY__INSTANCE
+    valueFrom: { fieldRef: { fieldPath: metadata.name } }
   {{- range $name, $ref := .root.Values.secretEnv }}
   - name: {{ $name }}
     valueFrom: { secretKeyRef: { name: {{ $ref.secret }}, key: {{ $ref.key }} } }
