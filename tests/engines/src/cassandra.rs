@@ -94,9 +94,10 @@ impl Cassandra {
         let jars = Set::Cassandra.find()?;
         let java = java::home()?;
         port::retrying(|| {
-            let data = Data::new(NAME, "KILL")?;
-            let address = port::free()?;
-            data.write("cassandra.yaml", &configuration(data.path(), address, settings)?)?;
+            let mut data = Data::new(NAME, "KILL")?;
+            let (address, storage) = (data.port()?, data.port()?);
+            let text = configuration(data.path(), address, storage, settings);
+            data.write("cassandra.yaml", &text)?;
             data.write("logback.xml", LOGBACK)?;
             let plan = Plan {
                 name: NAME,
@@ -151,8 +152,7 @@ impl Deref for Cassandra {
     }
 }
 
-fn configuration(dir: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> Result<String> {
-    let storage = port::free()?.port();
+fn configuration(dir: &Path, address: SocketAddr, storage: SocketAddr, settings: &[(&str, &str)]) -> String {
     let own: Vec<&str> = settings.iter().map(|(name, _)| *name).collect();
     let dir = dir.display();
     let ours = [
@@ -166,11 +166,11 @@ fn configuration(dir: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> 
         (
             "seed_provider",
             format!(
-                "[{{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{{seeds: \"127.0.0.1:{storage}\"}}]}}]"
+                "[{{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{{seeds: \"{storage}\"}}]}}]"
             ),
         ),
         ("listen_address", "127.0.0.1".to_owned()),
-        ("storage_port", storage.to_string()),
+        ("storage_port", storage.port().to_string()),
         ("rpc_address", "127.0.0.1".to_owned()),
         ("native_transport_port", address.port().to_string()),
         ("commitlog_sync", "periodic".to_owned()),
@@ -193,7 +193,7 @@ fn configuration(dir: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> 
         .iter()
         .filter(|(name, _)| !replaced(name))
         .map(|(name, value)| format!("{name}: {value}\n"));
-    Ok(ours.chain(given).collect())
+    ours.chain(given).collect()
 }
 
 fn arguments(jars: &Path, dir: &Path) -> Vec<OsString> {

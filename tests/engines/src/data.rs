@@ -1,9 +1,11 @@
 //! A temporary directory for one engine, removed with it, and what is run in it before the engine starts.
 
 use crate::leash::Leash;
+use crate::port::{self, Port};
 use crate::process;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File, OpenOptions};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub(crate) struct Data {
     pub(crate) leash: Leash,
+    ports: Vec<Port>,
     dir: TempDir,
     name: &'static str,
 }
@@ -25,7 +28,21 @@ impl Data {
             .tempdir()
             .with_context(|| format!("no temporary directory for {name}"))?;
         let leash = Leash::on(dir.path(), end_signal)?;
-        Ok(Self { leash, dir, name })
+        let ports = Vec::new();
+        Ok(Self {
+            leash,
+            ports,
+            dir,
+            name,
+        })
+    }
+
+    /// A free address that stays this engine's, also while it is stopped.
+    pub(crate) fn port(&mut self) -> Result<SocketAddr> {
+        let port = port::free()?;
+        let address = port.address;
+        self.ports.push(port);
+        Ok(address)
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -63,14 +63,14 @@ impl Kafka {
     pub fn with(settings: &[(&str, &str)]) -> Result<Self> {
         let jars = Set::Kafka.find()?;
         port::retrying(|| {
-            let data = Data::new(NAME, "KILL")?;
-            let address = port::free()?;
-            let listeners = Listeners::plain(address)?;
+            let mut data = Data::new(NAME, "KILL")?;
+            let listeners = Listeners::plain(&mut data)?;
+            let bootstrap = listeners.plain.to_string();
             let settings = settings.iter().map(|(name, value)| format!("{name}={value}\n"));
             let settings: String = settings.collect();
             Ok(Self {
                 server: start(&jars, data, &listeners, &settings, &[])?,
-                bootstrap: address.to_string(),
+                bootstrap,
             })
         })
     }
@@ -119,10 +119,10 @@ struct Listeners {
 }
 
 impl Listeners {
-    fn plain(address: SocketAddr) -> Result<Self> {
+    fn plain(data: &mut Data) -> Result<Self> {
         Ok(Self {
-            plain: address,
-            controller: port::free()?,
+            plain: data.port()?,
+            controller: data.port()?,
             secured: None,
         })
     }

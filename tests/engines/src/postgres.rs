@@ -51,10 +51,10 @@ impl Postgres {
     pub fn with(settings: &[(&str, &str)]) -> Result<Self> {
         let home = Set::Postgres.find()?;
         port::retrying(|| {
-            let data = Data::new(NAME, END)?;
+            let mut data = Data::new(NAME, END)?;
             let programs = Programs::prepare(&home, &data)?;
             data.prepare("initdb", &mut programs.initdb())?;
-            let address = port::free()?;
+            let address = data.port()?;
             let plan = programs.plan(address, settings);
             Ok(Self {
                 server: Server::start(plan, data)?,

@@ -37,8 +37,8 @@ impl Redis {
     pub fn with(settings: &[(&str, &str)]) -> Result<Self> {
         let program = program().context("no redis-server on the PATH: run `cargo xtask doctor --install`")?;
         port::retrying(|| {
-            let data = Data::new(NAME, "KILL")?;
-            let address = port::free()?;
+            let mut data = Data::new(NAME, "KILL")?;
+            let address = data.port()?;
             let plan = plan(program.clone(), data.path(), address, settings);
             Ok(Self {
                 server: Server::start(plan, data)?,

@@ -36,12 +36,12 @@ impl SecuredKafka {
     pub fn start() -> Result<Self> {
         let jars = Set::Kafka.find()?;
         port::retrying(|| {
-            let data = Data::new(NAME, "KILL")?;
+            let mut data = Data::new(NAME, "KILL")?;
             let certificates = Certificates::make(&data)?;
-            let address = port::free()?;
+            let address = data.port()?;
             let listeners = Listeners {
                 secured: Some(address),
-                ..Listeners::plain(port::free()?)?
+                ..Listeners::plain(&mut data)?
             };
             let credential = format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]");
             let format_with = ["--add-scram", credential.as_str()];
