@@ -14,12 +14,15 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use vaultstream_domain::error::Causes;
-use vaultstream_domain::ports::{Clock, EventLog};
+use vaultstream_domain::ports::{Clock, EventLog, Progress};
 use vaultstream_event_schemas::chain::ChainSettings;
 use vaultstream_infra_telemetry::Metrics;
+use vaultstream_kernel::Executor;
 use vaultstream_projectors::Reads;
 use vaultstream_query_api::freshness::{self, Lag};
 use vaultstream_query_api::services::Heads;
+
+use crate::gauges;
 
 /// Views may be this far behind and still count as ready.
 const MAX_LAG_MS: u64 = 10_000;
@@ -39,6 +42,12 @@ pub struct Health {
     pub clock: Arc<dyn Clock>,
     /// The metrics.
     pub metrics: Metrics,
+    /// Whose queue is measured.
+    pub executor: Executor,
+    /// Where the relay notes how far it is.
+    pub progress: Arc<dyn Progress>,
+    /// Whether this process relays.
+    pub relays: bool,
     /// Whether the process is about to stop.
     pub draining: watch::Receiver<bool>,
 }
@@ -57,7 +66,7 @@ pub fn router(health: Health) -> Router {
 
 impl Health {
     /// How far views are behind; `None` where none are read. The error is a sentence.
-    async fn lag(&self) -> Result<Option<Lag>, String> {
+    pub async fn lag(&self) -> Result<Option<Lag>, String> {
         match &self.reads {
             Some(reads) => freshness::measure(self.log.as_ref(), reads, self.clock.now())
                 .await
@@ -68,6 +77,11 @@ impl Health {
                 Err(error) => Err(Causes(&error).to_string()),
             },
         }
+    }
+
+    /// Whether no view lags more than its bound.
+    pub fn is_fresh(lag: &Lag) -> bool {
+        lag.lag_ms() <= MAX_LAG_MS
     }
 
     fn chains(&self) -> Vec<Value> {
@@ -93,7 +107,7 @@ async fn ready(State(health): State<Health>) -> Response {
     }
     match lag {
         Ok(None) => Json(json!({ "status": "ready", "chains": chains })).into_response(),
-        Ok(Some(lag)) if lag.lag_ms() <= MAX_LAG_MS => {
+        Ok(Some(lag)) if Health::is_fresh(&lag) => {
             Json(json!({ "status": "ready", "views": lag.views, "chains": chains })).into_response()
         }
         Ok(Some(lag)) => unready(
@@ -104,32 +118,7 @@ async fn ready(State(health): State<Health>) -> Response {
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
-    if let Ok(Some(lag)) = health.lag().await {
-        for view in &lag.views {
-            let quarantined = usize::try_from(view.quarantined).unwrap_or(usize::MAX);
-            health.metrics.view(
-                view.view,
-                &view.family,
-                view.behind(),
-                view.lag_ms * 1000,
-                quarantined,
-            );
-        }
-    }
-    let now = health.clock.now().as_micros();
-    let heads = health.heads.borrow().clone();
-    for chain in health.chains.iter() {
-        if let Some(seen) = heads.get(&chain.id) {
-            let age = u64::try_from(now.saturating_sub(seen.seen_at.as_micros())).unwrap_or(0);
-            let head = &seen.head;
-            health.metrics.chain(
-                chain.slug.as_str(),
-                head.tip.at.height,
-                head.finalized.height,
-                age,
-            );
-        }
-    }
+    gauges::measure(&health).await;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], health.metrics.text()).into_response()
 }

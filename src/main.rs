@@ -4,6 +4,7 @@ mod assembly;
 mod config;
 mod emit;
 mod faults;
+mod gauges;
 mod health;
 mod held;
 mod late_node;

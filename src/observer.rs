@@ -1,6 +1,6 @@
 //! Turns the kernel's facts into metrics; logs stay with the kernel's own observer.
 
-use vaultstream_infra_telemetry::{Metrics, Outcome};
+use vaultstream_infra_telemetry::{Metrics, Outcome, RecordOutcome};
 use vaultstream_kernel::observer::Ended;
 use vaultstream_kernel::{Fact, Observer, TracingObserver};
 
@@ -41,7 +41,11 @@ impl Observer for Observed {
             Fact::AppendRepeated { .. } => self.0.incident("append_repeated"),
             Fact::Panicked { .. } => self.0.incident("use_case_panicked"),
             Fact::SnapshotLost { .. } => self.0.incident("snapshot_lost"),
-            Fact::Refilled { .. } => self.0.incident("bus_refilled"),
+            Fact::Refilled { events, .. } => {
+                let events = u64::try_from(*events).unwrap_or(u64::MAX);
+                self.0.bus.records(RecordOutcome::Refilled, events);
+                self.0.incident("bus_refilled");
+            }
             Fact::Stalled { .. } => self.0.incident("consumer_stalled"),
         }
         TracingObserver.observe(fact);

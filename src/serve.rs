@@ -43,11 +43,15 @@ pub fn run(file: Option<&Path>, overrides: &Overrides, roles: &Roles, demo: bool
         filter: config.log_filter.clone(),
     };
     let metrics = Metrics::new();
+    metrics.process.build(&roles.to_string(), env!("CARGO_PKG_VERSION"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let telemetry = {
         let _inside = runtime.enter();
         let spans = SpanOptions {
             endpoint: config.telemetry.otlp_endpoint.clone(),
+            ratio: config.telemetry.sample_ratio,
+            follows_caller: config.telemetry.follows_caller,
+            instance: config.telemetry.instance.clone(),
             role: roles.to_string(),
             ..SpanOptions::default()
         };

@@ -108,7 +108,10 @@ impl Edge {
             .map(|c| c.0.ip());
         RequestInfo {
             id,
-            trace: trace::continued(text(HeaderName::from_static("traceparent")), fresh),
+            trace: match request.extensions().get::<trace::Begun>() {
+                Some(begun) => Arc::clone(&begun.0),
+                None => trace::continued(text(HeaderName::from_static("traceparent")), fresh),
+            },
             peer,
         }
     }

@@ -5,6 +5,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+/// The `traceparent` of a span that was begun outside the edge for this request: it is taken as it is, so that what the
+/// request causes names that span. Put into the request's extensions by whoever exports spans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun(pub Arc<str>);
+
 /// Whether a text is a version-00 `traceparent` with ids that are not all zero.
 pub fn is_valid(text: &str) -> bool {
     let hex = |part: &str, length: usize| {

@@ -156,6 +156,12 @@ impl Executor {
         handle
     }
 
+    /// How many commands wait, and how many may.
+    pub fn queue(&self) -> (usize, usize) {
+        let most = self.queue.max_capacity();
+        (most - self.queue.capacity(), most)
+    }
+
     /// Runs a use case. Dropping the future does not take the command back: it may still become durable.
     pub async fn execute(
         &self,

@@ -157,12 +157,28 @@ impl Redis {
 }
 
 /// Where spans go.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// An OTLP collector, `http://host:4318`; absent sends nothing.
-    #[serde(default)]
     pub otlp_endpoint: Option<String>,
+    /// The part of requests that is sampled, from 0 to 1.
+    pub sample_ratio: f64,
+    /// Whether the caller's own choice to sample is followed: only behind a proxy that sets `traceparent` itself.
+    pub follows_caller: bool,
+    /// What tells this process from others of its role.
+    pub instance: String,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: None,
+            sample_ratio: 0.05,
+            follows_caller: false,
+            instance: String::new(),
+        }
+    }
 }
 
 fn prefix() -> String {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::sync::watch;
 use vaultstream_command_api::{Options as CommandOptions, ServicesParts};
 use vaultstream_domain::platform::platform_organization;
@@ -65,6 +65,9 @@ impl Doors<'_> {
             heads: self.heads.clone(),
             clock: self.assembly.clock.clone(),
             metrics: self.metrics.clone(),
+            executor: self.assembly.executor.clone(),
+            progress: self.assembly.engines.progress.clone(),
+            relays: self.roles.has(Role::Relay) && self.assembly.engines.publisher.is_some(),
             draining: self.draining.clone(),
         });
         let mut router = Router::new().merge(health);
@@ -82,7 +85,11 @@ impl Doors<'_> {
             hosts: Hosts::new(names, [] as [&str; 0]),
             ..EdgeOptions::default()
         };
-        Ok(Edge::new(&options, self.assembly.ids.clone()).wrap(router))
+        let router = Edge::new(&options, self.assembly.ids.clone()).wrap(router);
+        Ok(match self.config.telemetry.otlp_endpoint {
+            Some(_) => router.layer(from_fn(requests::trace)),
+            None => router,
+        })
     }
 
     fn chains(&self) -> Vec<vaultstream_event_schemas::chain::ChainSettings> {

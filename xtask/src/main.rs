@@ -5,6 +5,7 @@
 //! `CARGO_TARGET_DIR` says otherwise. An unknown verb prints the usage and fails.
 
 mod bench;
+mod cluster;
 mod counts;
 mod deploy;
 mod doctor;
@@ -26,6 +27,7 @@ const USAGE: &str = "\
 cargo xtask <verb>
 
   start [-- ARGS]      build dashboard and release binary, then run `vaultstream serve --demo ARGS`
+  cluster              run every role on PostgreSQL, Kafka, Cassandra and Redis on this machine, with the dashboard
   test [--fast | --only PHASE]
                        everything CI checks; --fast: source rules and unit tests only
                        phases: engines, lint, dashboard, build, generated, tests
@@ -33,6 +35,7 @@ cargo xtask <verb>
   generate             rewrite the generated files that lint compares
   bench [--full]       one JSON object a line; exits 1 when a target is not met
   engines [run -- CMD] fetch the real engines; run: start one of each while CMD runs, named in its environment
+  web                  build the dashboard alone, for images and for whoever serves it
   deploy-check         helm, kubeconform and promtool over infra/deploy (needs Go; minutes the first time)
   doctor [--install]   list prerequisites; --install: also install what this user may install";
 
@@ -58,10 +61,15 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
     let paths = Paths::find()?;
     match verb.as_str() {
         "start" => start::run(&paths, rest),
+        "cluster" => no_arguments(rest).and_then(|()| cluster::run(&paths)),
         "test" => test::run(&paths, &test::Options::parse(rest)?),
         "lint" => lint::run(&paths, flag(rest, "--fast")?),
         "generate" => no_arguments(rest).and_then(|()| generate::write(&paths)),
         "bench" => bench::run(&paths, flag(rest, "--full")?),
+        "web" => no_arguments(rest).and_then(|()| {
+            println!("{}", web::build(&paths)?);
+            Ok(ExitCode::SUCCESS)
+        }),
         "deploy-check" => no_arguments(rest).and_then(|()| deploy::run(&paths)),
         "engines" => engines::run(&paths, rest),
         "doctor" => doctor::run(&paths, flag(rest, "--install")?),

@@ -28,6 +28,10 @@ fn router(options: &EdgeOptions) -> Router {
     let routes = Router::new()
         .route("/ok", get(|| async { "ok" }))
         .route("/boom", get(boom))
+        .route(
+            "/trace",
+            get(|axum::Extension(info): axum::Extension<RequestInfo>| async move { info.trace.to_string() }),
+        )
         .route("/slow", get(|| async { std::future::pending::<&str>().await }))
         .route(
             "/body",
@@ -177,4 +181,15 @@ async fn bodies_should_be_checked_before_they_are_read() {
         (ErrorCode::MissingField, Some("/name"))
     );
     assert_eq!(call(json(), Body::from("{\"name\":\"x\"}")).await.2, b"x");
+}
+
+#[tokio::test]
+async fn span_begun_outside_should_be_the_one_that_events_name() {
+    const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const OWN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-1111111111111111-01";
+    let asked = || request("GET", "/trace").header("traceparent", CALLER);
+    let (_, _, continued) = call(asked(), Body::empty()).await;
+    assert_ne!(continued, CALLER.as_bytes(), "without an exporter a child is made up");
+    let (_, _, begun) = call(asked().extension(trace::Begun(OWN.into())), Body::empty()).await;
+    assert_eq!(begun, OWN.as_bytes());
 }

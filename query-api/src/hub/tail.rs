@@ -5,9 +5,11 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tracing::Instrument;
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::token::Place;
+use vaultstream_kernel::trace;
 
 use super::Inner;
 use crate::refusal::Refusal;
@@ -49,7 +51,8 @@ async fn step(inner: &Arc<Inner>, shard: ShardNumber, at: &mut Place) -> Result<
             continue;
         }
         let (now, later) = rest.split_at(ready);
-        *at = hand_out(inner, shard, *at, now).await?;
+        let span = trace::linked("hub.hand_out", now.iter().map(|e| e.envelope.trace.as_deref()));
+        *at = hand_out(inner, shard, *at, now).instrument(span).await?;
         rest = later;
         tokio::task::yield_now().await;
     }

@@ -104,7 +104,8 @@ impl Process {
     /// The log's clock less this process's clock, in microseconds.
     pub fn clock_skew(&self, micros: i64) {
         let size = super::seconds(micros.unsigned_abs());
-        self.clock_skew.set(if micros < 0 { -size } else { size });
+        self.clock_skew
+            .set(size.copysign(if micros < 0 { -1.0 } else { 1.0 }));
     }
 
     /// Spans were handed to the collector, or could not be.
