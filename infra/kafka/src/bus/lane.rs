@@ -92,7 +92,7 @@ impl Lane {
             queue,
             bell: bell.clone(),
             incarnation,
-            window: Window::new(after, found.floor),
+            window: window(after, found),
             doubt: None,
         })
     }
@@ -137,8 +137,7 @@ impl Lane {
         self.settle(reading).await?;
         let mut came = false;
         for _ in 0..MAX_RECORDS {
-            let ready = self.window.last().saturating_sub(after);
-            if ready >= u64::try_from(limit).unwrap_or(u64::MAX) || !self.window.has_room(after) {
+            if self.window.ready(after) >= limit || !self.window.has_room(after) {
                 break;
             }
             let Some(message) = self.queue.poll(Duration::ZERO) else {
@@ -247,9 +246,14 @@ impl Lane {
                 })
         })
         .await?;
-        self.window = Window::new(after, found.floor);
+        self.window = window(after, found);
         Ok(found)
     }
+}
+
+/// The window of a place that was found for a reader at `after`.
+fn window(after: u64, found: Found) -> Window {
+    Window::new(found.floor.unwrap_or(after), found.floor.is_some())
 }
 
 async fn incarnation(reading: &Reading, shard: ShardNumber) -> Result<u32, KafkaError> {
@@ -261,13 +265,12 @@ async fn incarnation(reading: &Reading, shard: ShardNumber) -> Result<u32, Kafka
 }
 
 async fn find(reading: &Reading, route: &Route, incarnation: u32, after: u64) -> Result<Found, KafkaError> {
-    let (prober, route) = (reading.prober.clone(), route.clone());
     let wanted = Standing {
         incarnation,
         position: after.saturating_add(1),
     };
-    blocking("look for a position", move || {
-        prober.find(&route.events, route.partition, wanted)
-    })
-    .await
+    reading
+        .prober
+        .find(route.events.clone(), route.partition, wanted)
+        .await
 }

@@ -1,21 +1,23 @@
 //! Finds the offset to read from for a position.
 //!
 //! Along a partition positions rise by one, and fall back where records repeat. A place where a record below the wanted
-//! position is followed by one at or beyond it is a right place to begin: from there on everything comes. The search
-//! keeps such a pair of ends and narrows it. Positions rarely skip, so the distance in positions is a good guess of the
-//! distance in offsets; every other step halves, so a bad guess costs little. Repeats at the very end could hide newer
+//! position is followed by one at or beyond it is a right place to begin, and so is the wanted record itself: from there
+//! on everything comes. The search keeps such a pair of ends and narrows it. The distance in positions is a good guess of
+//! the distance in offsets, from either end; every third step halves, so bad guesses cost little. Most readers are near
+//! the head, so the last record is looked at first, and two looks are often all. Repeats at the very end could hide newer
 //! records in front of them; a reader at the head therefore begins one publish in front of the end.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError as Native;
+use rdkafka::error::{KafkaError as Native, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tokio::sync::Semaphore;
 use vaultstream_domain::ports::publisher::MAX_PUBLISH;
 
-use crate::client::{Ears, create};
+use crate::client::{Ears, blocking, create};
 use crate::error::KafkaError;
 use crate::options::KafkaOptions;
 use crate::record::Standing;
@@ -23,23 +25,33 @@ use crate::record::Standing;
 /// Offsets that are read through rather than searched.
 const NEAR: i64 = 64;
 /// Steps of a search at most; halving alone needs 64.
-const STEPS: usize = 128;
+const STEPS: usize = 192;
+/// Searches at a time, each with a client of its own.
+const SEARCHES: usize = 4;
 
 /// Where to begin reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) offset: i64,
-    /// Whether that is the topic's first record.
-    pub(super) floor: bool,
+    /// When that is the topic's first record: the highest position it has nothing at or below of.
+    pub(super) floor: Option<u64>,
     /// Whether there is a record at all at or behind it.
     pub(super) some: bool,
 }
 
-/// Looks at single records, with a client of its own: looking moves its place.
+/// Looks at single records, with clients of its own: looking moves their place.
 pub(super) struct Prober {
     config: ClientConfig,
     options: KafkaOptions,
-    client: Mutex<Option<(BaseConsumer<Ears>, Ears)>>,
+    idle: Mutex<Vec<(BaseConsumer<Ears>, Ears)>>,
+    turns: Arc<Semaphore>,
+}
+
+/// A record as it was looked at.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    offset: i64,
+    standing: Standing,
 }
 
 /// A partition under search.
@@ -56,17 +68,35 @@ impl Prober {
         Self {
             config,
             options: options.clone(),
-            client: Mutex::new(None),
+            idle: Mutex::default(),
+            turns: Arc::new(Semaphore::new(SEARCHES)),
         }
     }
 
-    /// The place of the first record at or beyond `wanted`. Blocks.
-    pub(super) fn find(&self, topic: &str, partition: i32, wanted: Standing) -> Result<Found, KafkaError> {
-        let mut kept = self
-            .client
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (client, ears) = match kept.take() {
+    /// The place of the first record at or beyond `wanted`.
+    pub(super) async fn find(
+        self: &Arc<Self>,
+        topic: Arc<str>,
+        partition: i32,
+        wanted: Standing,
+    ) -> Result<Found, KafkaError> {
+        let turn = self.turns.clone().acquire_owned().await;
+        let prober = self.clone();
+        blocking("look for a position", move || {
+            // Held until the search ends, also when nobody waits for it any more.
+            let _turn = turn;
+            prober.search(&topic, partition, wanted)
+        })
+        .await
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(BaseConsumer<Ears>, Ears)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn search(&self, topic: &str, partition: i32, wanted: Standing) -> Result<Found, KafkaError> {
+        let idle = self.idle().pop();
+        let (client, ears) = match idle {
             Some(client) => client,
             None => {
                 let ears = Ears::default();
@@ -82,88 +112,121 @@ impl Prober {
         };
         let found = under_search.find(wanted);
         // A client with an error is not worth its doubts.
-        if found.is_ok() {
-            let _ = client.unassign();
-            *kept = Some((client, ears));
+        if found.is_ok() && client.unassign().is_ok() {
+            self.idle().push((client, ears));
         }
         found
     }
 }
 
+impl Seen {
+    /// Where the wanted record is if between here and there every record is one position further; nowhere to be guessed
+    /// in another life.
+    fn guess(&self, wanted: Standing) -> Option<i64> {
+        if self.standing.incarnation != wanted.incarnation {
+            return None;
+        }
+        let distance = i64::try_from(self.standing.position.abs_diff(wanted.position)).ok()?;
+        if self.standing.position > wanted.position {
+            self.offset.checked_sub(distance)
+        } else {
+            self.offset.checked_add(distance)
+        }
+    }
+}
+
+/// A place that is not the topic's beginning.
+const fn found(offset: i64) -> Found {
+    Found {
+        offset,
+        floor: None,
+        some: true,
+    }
+}
+
 impl Partition<'_> {
     fn find(&self, wanted: Standing) -> Result<Found, KafkaError> {
-        let patience = Duration::from_millis(self.options.patience_ms.max(1));
-        let (low, high) = self
-            .client
-            .fetch_watermarks(self.topic, self.partition, patience)
-            .map_err(|error| self.failure(error))?;
-        let end = Found {
-            offset: high,
-            floor: low >= high,
-            some: false,
-        };
-        let Some((first, standing)) = (if low < high { self.at(low)? } else { None }) else {
-            return Ok(end);
-        };
-        if standing >= wanted {
+        let (low, high) = self.ends()?;
+        if low >= high {
             return Ok(Found {
-                offset: first,
-                floor: true,
-                some: true,
+                offset: high,
+                floor: Some(0),
+                some: false,
             });
         }
-        match self.at(high - 1)? {
-            Some((offset, last)) if last >= wanted => self.narrow(wanted, (first, standing), offset),
-            _ => Ok(Found {
-                offset: first.max(high - i64::try_from(MAX_PUBLISH).unwrap_or(i64::MAX)),
-                floor: false,
-                some: true,
-            }),
+        let last = match self.at(high - 1)? {
+            Some(last) if last.standing >= wanted => last,
+            _ => {
+                return Ok(found(
+                    low.max(high - i64::try_from(MAX_PUBLISH).unwrap_or(i64::MAX)),
+                ));
+            }
+        };
+        let guess = last.guess(wanted).unwrap_or(low).clamp(low, last.offset);
+        if let Some(seen) = self.at(guess)?
+            && seen.standing == wanted
+        {
+            return Ok(found(seen.offset));
+        }
+        let first = self.at(low)?.unwrap_or(last);
+        if first.standing >= wanted {
+            let known = first.standing.incarnation == wanted.incarnation;
+            return Ok(Found {
+                floor: Some(if known { first.standing.position - 1 } else { 0 }),
+                ..found(first.offset)
+            });
+        }
+        self.narrow(wanted, first, last)
+    }
+
+    /// The topic's first offset and the one behind its last. A partition that was just made, or whose leader moves, says
+    /// so for a moment.
+    fn ends(&self) -> Result<(i64, i64), KafkaError> {
+        let patience = Duration::from_millis(self.options.patience_ms.max(1));
+        let deadline = Instant::now() + patience;
+        loop {
+            let error = match self.client.fetch_watermarks(self.topic, self.partition, patience) {
+                Ok(ends) => return Ok(ends),
+                Err(error) => error,
+            };
+            let settles = matches!(
+                error.rdkafka_error_code(),
+                Some(Code::NotLeaderForPartition | Code::LeaderNotAvailable)
+            );
+            if !settles || Instant::now() >= deadline {
+                return Err(self.failure(error));
+            }
+            // Nothing is assigned that could come here: this is a pause in which the client is heard.
+            let _ = self.client.poll(Duration::from_millis(50));
         }
     }
 
-    /// Narrows the ends: a record below the wanted one, and the offset of one at or beyond it.
-    fn narrow(
-        &self,
-        wanted: Standing,
-        mut below: (i64, Standing),
-        mut beyond: i64,
-    ) -> Result<Found, KafkaError> {
-        let found = |offset| Found {
-            offset,
-            floor: false,
-            some: true,
-        };
+    /// Narrows the ends: a record below the wanted one, and one at or beyond it.
+    fn narrow(&self, wanted: Standing, mut below: Seen, mut beyond: Seen) -> Result<Found, KafkaError> {
         for step in 0..STEPS {
-            if beyond - below.0 <= NEAR {
+            if beyond.offset - below.offset <= NEAR {
                 break;
             }
-            let guess = if step % 2 == 0 && below.1.incarnation == wanted.incarnation {
-                let ahead = i64::try_from(wanted.position - below.1.position).unwrap_or(i64::MAX);
-                below.0.saturating_add(ahead)
-            } else {
-                below.0 + (beyond - below.0) / 2
+            let half = below.offset + (beyond.offset - below.offset) / 2;
+            let guess = match step % 3 {
+                0 => beyond.guess(wanted),
+                1 => below.guess(wanted),
+                _ => None,
             };
-            let guess = guess.clamp(below.0 + 1, beyond - 1);
+            let guess = guess.unwrap_or(half).clamp(below.offset + 1, beyond.offset - 1);
             match self.at(guess)? {
-                Some((offset, standing)) if offset < beyond => {
-                    if standing == wanted {
-                        return Ok(found(offset));
-                    }
-                    if standing < wanted {
-                        below = (offset, standing);
-                    } else {
-                        beyond = offset;
-                    }
-                }
-                _ => beyond = guess,
+                Some(seen) if seen.standing == wanted => return Ok(found(seen.offset)),
+                Some(seen) if seen.offset >= beyond.offset => beyond.offset = guess,
+                Some(seen) if seen.standing < wanted => below = seen,
+                Some(seen) => beyond = seen,
+                None => beyond.offset = guess,
             }
         }
-        Ok(found(below.0))
+        Ok(found(below.offset))
     }
 
     /// The first record at or behind an offset that says where it stands; `None` when there is none.
-    fn at(&self, offset: i64) -> Result<Option<(i64, Standing)>, KafkaError> {
+    fn at(&self, offset: i64) -> Result<Option<Seen>, KafkaError> {
         let mut place = TopicPartitionList::new();
         place
             .add_partition_offset(self.topic, self.partition, Offset::Offset(offset))
@@ -178,7 +241,8 @@ impl Partition<'_> {
             match self.client.poll(left) {
                 Some(Ok(message)) if message.offset() >= offset => {
                     if let Some(standing) = Standing::of(&message) {
-                        return Ok(Some((message.offset(), standing)));
+                        let offset = message.offset();
+                        return Ok(Some(Seen { offset, standing }));
                     }
                 }
                 Some(Err(Native::PartitionEOF(_))) => return Ok(None),
@@ -189,7 +253,6 @@ impl Partition<'_> {
     }
 
     fn failure(&self, error: Native) -> KafkaError {
-        use rdkafka::error::RDKafkaErrorCode as Code;
         match error.rdkafka_error_code() {
             Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition) => {
                 KafkaError::Missing(self.topic.to_owned())

@@ -35,7 +35,8 @@ impl Window {
 
     /// Whether a reader at `after` is served by this window and what comes behind it.
     pub(super) const fn serves(&self, after: u64) -> bool {
-        (after >= self.from || self.floor) && after <= self.last.saturating_add(SKIP)
+        let empty = self.floor && self.last == 0;
+        (after >= self.from || self.floor) && (empty || after <= self.last.saturating_add(SKIP))
     }
 
     /// The highest position seen.
@@ -74,10 +75,19 @@ impl Window {
         self.records.len() >= MAX_RECORDS || self.bytes >= MAX_BYTES
     }
 
+    /// How many records there are beyond `after`.
+    pub(super) fn ready(&self, after: u64) -> usize {
+        self.records.len() - self.first_beyond(after)
+    }
+
     /// The records beyond `after`, at most `limit`.
     pub(super) fn beyond(&self, after: u64, limit: usize) -> Vec<StoredEvent> {
-        let first = self.records.partition_point(|record| record.position <= after);
+        let first = self.first_beyond(after);
         self.records.iter().skip(first).take(limit).cloned().collect()
+    }
+
+    fn first_beyond(&self, after: u64) -> usize {
+        self.records.partition_point(|record| record.position <= after)
     }
 }
 
@@ -101,6 +111,7 @@ mod tests {
         assert_eq!(positions(&window, 2, 10), [3, 4, 7, 8]);
         assert_eq!(positions(&window, 3, 2), [4, 7]);
         assert_eq!(positions(&window, 8, 2), [0; 0]);
+        assert_eq!([0, 3, 8].map(|after| window.ready(after)), [4, 3, 0]);
         assert_eq!(window.last(), 8);
     }
 
@@ -109,10 +120,17 @@ mod tests {
         let window = Window::new(100, false);
         assert!(!window.serves(99) && window.serves(100) && window.serves(100 + SKIP));
         assert!(!window.serves(101 + SKIP));
-        assert!(
-            Window::new(100, true).serves(0),
-            "below retention there is nothing to search"
+        let floor = Window::new(100, true);
+        assert_eq!(
+            floor.ready(0),
+            0,
+            "there is nothing yet, wherever a reader stands"
         );
+        assert!(
+            Window::new(0, true).serves(1_000_000),
+            "whatever comes to an empty topic comes to all"
+        );
+        assert!(floor.serves(0), "below retention there is nothing to search");
     }
 
     #[test]

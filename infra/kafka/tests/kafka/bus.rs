@@ -124,6 +124,22 @@ async fn readers_should_share_a_place_wherever_they_stand() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn empty_topic_should_serve_all_readers_once_it_fills() {
+    let place = Place::new().await;
+    let (publisher, bus) = (place.publisher(), place.bus());
+    assert!(bus.fetch(SHARD, 50_000, 5).await.expect("fetched").is_empty());
+    let events = history(1, 40);
+    publisher
+        .publish(SHARD, 1, &events[20..])
+        .await
+        .expect("acknowledged");
+    let positions = |found: Vec<StoredEvent>| found.iter().map(|e| e.position).collect::<Vec<_>>();
+    assert_eq!(positions(fetch_some(&bus, 0, 2).await), [21, 22], "what there is");
+    assert_eq!(positions(fetch_some(&bus, 30, 1).await), [31]);
+    assert!(bus.fetch(SHARD, 50_000, 5).await.expect("fetched").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn start_below_retention_should_scan_the_log_and_join_live() {
     let place = Place::new().await;
     let shutdown = CancellationToken::new();
