@@ -100,23 +100,11 @@ fn compose(paths: &Paths, deploy: &Path) -> Result<bool> {
         return Ok(false);
     }
     let mut compose = process::command(paths, tools::ensure(paths, Tool::Compose)?);
-    compose.current_dir(deploy).arg(&file);
-    // What a person would put into `.env`: the names are there, each with a value that stands for it.
-    let example = fs::read_to_string(deploy.join(".env.example")).unwrap_or_default();
-    for name in variables(&example) {
-        compose.env(name, "x");
-    }
+    // Values are a person's; the shape of the file is ours.
+    compose.current_dir(deploy).arg("-no-interpolation").arg(&file);
     // It prints the whole project again; only its verdict matters.
     process::capture(&mut compose)?;
     Ok(true)
-}
-
-/// The names of a file of `NAME=value` lines, those in comments too.
-fn variables(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('='))
-        .map(|(name, _)| name)
-        .filter(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
 }
 
 /// The files of a directory with this end of their name, in order; none where there is no directory.
@@ -154,12 +142,5 @@ mod tests {
                 .expect("none")
                 .is_empty()
         );
-    }
-
-    #[test]
-    fn variables_should_be_read_from_comments_too() {
-        let text = "# A password = a secret\nPOSTGRES_PASSWORD=\n# TAG=1\nplain words\n=x\n";
-        let names: Vec<&str> = variables(text).collect();
-        assert_eq!(names, ["POSTGRES_PASSWORD", "TAG"]);
     }
 }

@@ -12,14 +12,13 @@ pub enum Tool {
     Helm,
     Kubeconform,
     Promtool,
-    /// Reads a compose file as Docker does; the module calls its program `cmd`.
+    /// Reads a compose file as Docker does.
     Compose,
 }
 
 /// What one is built from.
 struct Source {
     name: &'static str,
-    program: &'static str,
     package: &'static str,
     version: &'static str,
 }
@@ -29,30 +28,22 @@ const KUBERNETES: &str = "k8s.io/kubernetes@v1.34.4";
 
 impl Tool {
     fn source(self) -> Source {
-        let (name, program, package, version) = match self {
-            Self::Helm => ("helm", "helm", "helm.sh/helm/v3/cmd/helm", "v3.19.2"),
+        let (name, package, version) = match self {
+            Self::Helm => ("helm", "helm.sh/helm/v3/cmd/helm", "v3.19.2"),
             Self::Kubeconform => (
-                "kubeconform",
                 "kubeconform",
                 "github.com/yannh/kubeconform/cmd/kubeconform",
                 "v0.8.0",
             ),
             Self::Promtool => (
                 "promtool",
-                "promtool",
                 "github.com/prometheus/prometheus/cmd/promtool",
                 "v0.309.0",
             ),
-            Self::Compose => (
-                "compose",
-                "cmd",
-                "github.com/compose-spec/compose-go/v2/cmd",
-                "v2.16.2",
-            ),
+            Self::Compose => ("compose", "github.com/compose-spec/compose-go/v2/cmd", "v2.16.2"),
         };
         Source {
             name,
-            program,
             package,
             version,
         }
@@ -63,7 +54,6 @@ impl Tool {
 pub fn ensure(paths: &Paths, tool: Tool) -> Result<PathBuf> {
     let Source {
         name,
-        program,
         package,
         version,
     } = tool.source();
@@ -71,14 +61,26 @@ pub fn ensure(paths: &Paths, tool: Tool) -> Result<PathBuf> {
     install::once(&place, |dir| {
         require_go()?;
         println!("building {name} {version}: this takes minutes, once");
-        let mut go = process::command(paths, "go");
-        // No C compiler has a say in tools that only read files.
-        go.current_dir(dir).env("GOBIN", dir).env("CGO_ENABLED", "0");
-        go.args(["install", "-buildvcs=false"]);
-        process::run(go.arg(format!("{package}@{version}")))
-            .with_context(|| format!("{name} could not be built"))
+        // `go install` refuses modules that exclude others' versions, as Prometheus does; a module that needs it may.
+        let module = tempfile::tempdir().context("no temporary directory")?;
+        let go = |words: &[&str]| {
+            let mut go = process::command(paths, "go");
+            // No C compiler has a say in tools that only read files.
+            go.current_dir(module.path()).env("CGO_ENABLED", "0").args(words);
+            process::run(&mut go).with_context(|| format!("{name} could not be built"))
+        };
+        go(&["mod", "init", "tool"])?;
+        go(&["get", &format!("{package}@{version}")])?;
+        let output = dir.join(name);
+        go(&[
+            "build",
+            "-buildvcs=false",
+            "-o",
+            &output.to_string_lossy(),
+            package,
+        ])
     })?;
-    Ok(place.join(program))
+    Ok(place.join(name))
 }
 
 /// The module of Kubernetes, unpacked by Go into its own cache.
