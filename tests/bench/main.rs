@@ -10,8 +10,11 @@
 mod executor;
 mod fold;
 mod http;
+mod kafka;
 mod line;
+mod postgres;
 mod rebuild;
+mod scylla;
 mod subscribe;
 
 use std::process::ExitCode;
@@ -52,12 +55,24 @@ async fn main() -> anyhow::Result<ExitCode> {
         http::run(&mut out).await?;
         met &= print(&mut out);
     }
+    if wants("kafka") {
+        kafka::run(&mut out).await?;
+        met &= print(&mut out);
+    }
+    if wants("postgres") {
+        postgres::run(&mut out).await?;
+        met &= print(&mut out);
+    }
     if wants("subscribe") {
         subscribe::run(&mut out).await?;
         met &= print(&mut out);
     }
     if wants("rebuild") {
         rebuild::run(&mut out).await?;
+        met &= print(&mut out);
+    }
+    if wants("scylla") {
+        scylla::run(&mut out).await?;
         met &= print(&mut out);
     }
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
