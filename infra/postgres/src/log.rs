@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::{BoxFuture, join_all, try_join_all};
 use tokio::task::JoinHandle;
 use vaultstream_domain::ports::event_log::{
     AppendCommand, AppendOutcome, Head, LogError, MAX_READ, Snapshot,
@@ -271,7 +271,8 @@ impl EventLog for PgLog {
             let commands: Vec<_> = indexes.iter().map(|index| &batch[*index]).collect();
             async move { self.append_to(&self.homes[*home], &commands, now).await }
         });
-        let answers = try_join_all(parts).await?;
+        // All are waited for: a statement that is dropped halfway is a connection lost.
+        let answers = join_all(parts).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut outcomes: Vec<Option<AppendOutcome>> = batch.iter().map(|_| None).collect();
         for (indexes, answer) in by_home.values().zip(answers) {
             for (index, outcome) in indexes.iter().zip(answer) {
