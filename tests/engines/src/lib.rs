@@ -24,6 +24,7 @@
 //! variables.
 
 mod cassandra;
+mod cluster;
 mod data;
 mod java;
 mod kafka;
@@ -37,6 +38,7 @@ mod server;
 mod wire;
 
 pub use cassandra::Cassandra;
+pub use cluster::Cluster;
 pub use java::home as java_home;
 pub use kafka::{Kafka, SecuredKafka};
 pub use place::{Set, home};
