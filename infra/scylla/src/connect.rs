@@ -11,14 +11,17 @@ use scylla::policies::retry::DefaultRetryPolicy;
 use scylla::policies::speculative_execution::SimpleSpeculativeExecutionPolicy;
 use scylla::statement::unprepared::Statement;
 
+use crate::OpenError;
 use crate::options::{Replication, ScyllaOptions};
 use crate::schema::{self, Ddl};
-use crate::OpenError;
 
 /// The newest layout of keyspaces that is known here.
 const LAYOUT_VERSION: i64 = 1;
 /// How long nodes may take to agree about the schema.
 const AGREEMENT: Duration = Duration::from_secs(30);
+
+/// Looks for a table that is listed.
+const LOOKS: u32 = 200;
 
 /// A session whose statements have the options' consistency, time limit, retries and second tries.
 pub(crate) async fn session(options: &ScyllaOptions) -> Result<Session, OpenError> {
@@ -122,7 +125,15 @@ pub(crate) async fn prepare_keyspace(
 
 /// The version is its own stamp, so the newest stays whoever writes last.
 async fn check_layout(session: &Session, keyspace: &str) -> Result<(), OpenError> {
-    let found = read_layout(session, keyspace).await?;
+    let mut found = read_layout(session, keyspace).await;
+    let mut looked = 0;
+    // A table that another process makes right now is listed before it can be read.
+    while looked < LOOKS && found.as_ref().is_err_and(OpenError::is_absent) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        found = read_layout(session, keyspace).await;
+        looked += 1;
+    }
+    let found = found?;
     if let Some(found) = found.filter(|found| *found > LAYOUT_VERSION) {
         return Err(OpenError::Future {
             keyspace: keyspace.to_owned(),
@@ -144,7 +155,9 @@ async fn check_layout(session: &Session, keyspace: &str) -> Result<(), OpenError
 
 async fn read_layout(session: &Session, keyspace: &str) -> Result<Option<i64>, OpenError> {
     const DOING: &str = "read the layout's version";
-    let mut read = Statement::new(format!("SELECT version FROM {keyspace}.layout WHERE name = 'views'"));
+    let mut read = Statement::new(format!(
+        "SELECT version FROM {keyspace}.layout WHERE name = 'views'"
+    ));
     read.set_is_idempotent(true);
     let found = session.query_unpaged(read, ()).await;
     let found = found.map_err(|e| OpenError::of_statement(DOING, keyspace, e))?;

@@ -19,7 +19,7 @@ use crate::schema::Source;
 use crate::tables::Prepared;
 
 /// Parts of the ring that a pass reads.
-const RANGES: i64 = 32;
+const RANGES: u64 = 32;
 /// How many of them at once.
 const AT_ONCE: usize = 4;
 /// Dumps that go on at the same time; the oldest begins anew.
@@ -190,11 +190,11 @@ fn cost(key: &Key, value: &[u8]) -> usize {
 
 /// The ring in equal parts. No key lies on its lowest token.
 fn ranges() -> impl Iterator<Item = (i64, i64)> {
-    let step = i64::MAX / RANGES * 2;
+    let step = u64::MAX / RANGES;
+    let at = move |i: u64| i64::MIN.wrapping_add_unsigned(step * i);
     (0..RANGES).map(move |i| {
-        let from = i64::MIN + step * i;
-        let to = if i == RANGES - 1 { i64::MAX } else { from + step };
-        (from, to)
+        let to = if i == RANGES - 1 { i64::MAX } else { at(i + 1) };
+        (at(i), to)
     })
 }
 
@@ -247,6 +247,10 @@ mod tests {
         assert_eq!(kept, (0..10).map(KeyPart::Number).collect::<Vec<_>>());
         assert!(next.is_cut);
         next.offer((vec![KeyPart::Number(3)], vec![]), vec![0; 100_000]);
-        assert_eq!(next.rows.len(), 3, "a large row pushes out those behind it, and itself");
+        assert_eq!(
+            next.rows.len(),
+            3,
+            "a large row pushes out those behind it, and itself"
+        );
     }
 }

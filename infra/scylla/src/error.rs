@@ -29,7 +29,9 @@ pub enum OpenError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The engine wants to know who this is, or does not believe it.
-    #[error("scylla credentials: the engine at {nodes} refuses them; set the user and the password of a role it knows")]
+    #[error(
+        "scylla credentials: the engine at {nodes} refuses them; set the user and the password of a role it knows"
+    )]
     Credentials {
         /// The addresses tried.
         nodes: String,
@@ -128,6 +130,16 @@ impl OpenError {
     }
 }
 
+impl OpenError {
+    /// Whether a table is not there, or not yet.
+    pub(crate) fn is_absent(&self) -> bool {
+        let Self::Engine { source, .. } = self else {
+            return false;
+        };
+        source.downcast_ref::<ExecutionError>().is_some_and(is_gone)
+    }
+}
+
 fn is_refused(error: &NewSessionError) -> bool {
     let NewSessionError::MetadataError(MetadataError::ConnectionPoolError(ConnectionPoolError::Broken {
         last_connection_error: ConnectionError::ConnectionSetupRequestError(setup),
@@ -159,4 +171,14 @@ pub(crate) const fn db_error(error: &ExecutionError) -> Option<&DbError> {
 /// Whether a table that was there is there no more.
 pub(crate) const fn is_gone(error: &ExecutionError) -> bool {
     matches!(db_error(error), Some(DbError::Invalid))
+}
+
+/// Whether a statement names a table that is not there, or not yet.
+pub(crate) const fn is_unprepared(error: &PrepareError) -> bool {
+    matches!(
+        error,
+        PrepareError::AllAttemptsFailed {
+            first_attempt: RequestAttemptError::DbError(DbError::Invalid, _),
+        }
+    )
 }

@@ -73,7 +73,10 @@ impl Layout {
                 table.name
             )));
         }
-        if let Some(own) = columns.iter().find(|c| ["bucket", "value"].contains(&c.name.as_str())) {
+        if let Some(own) = columns
+            .iter()
+            .find(|c| ["bucket", "value"].contains(&c.name.as_str()))
+        {
             return Err(Refused(format!(
                 "table {} must not call a column {}",
                 table.name, own.name
@@ -251,7 +254,10 @@ impl Layout {
         if shape.prefix > 0 {
             let compare = if shape.bound { within } else { "=" };
             let tuple = shape.bound || shape.prefix > 1;
-            conditions += &format!(" AND {}", self.compare(first, first + shape.prefix, compare, tuple));
+            conditions += &format!(
+                " AND {}",
+                self.compare(first, first + shape.prefix, compare, tuple)
+            );
         }
         let order = if order.is_empty() || all == first {
             String::new()

@@ -183,7 +183,10 @@ fn is_replicated(copies: &BTreeMap<String, u8>) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(&b))
     };
-    !copies.is_empty() && copies.iter().all(|(name, n)| is_name(name) && (1..=9).contains(n))
+    !copies.is_empty()
+        && copies
+            .iter()
+            .all(|(name, n)| is_name(name) && (1..=9).contains(n))
 }
 
 /// Whether a word is fit for names in statements.

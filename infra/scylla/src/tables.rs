@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use scylla::client::session::Session;
+use scylla::errors::PrepareError;
 use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::unprepared::Statement;
 use tokio::sync::OnceCell;
 use vaultstream_domain::ports::view_store::{Direction, ViewRef};
 
-use crate::error::Refused;
+use crate::error::{Refused, is_unprepared};
 use crate::layout::{Directory, Layout, Marks, Shape, stem};
 use crate::schema::{self, Source};
 
@@ -98,12 +99,22 @@ impl Tables {
     }
 }
 
-/// A generation as it is in the engine; none when it was not made, or not to its end.
+/// A generation as it is in the engine; none when it was not made, or not to its end: a table that is being made or
+/// dropped is listed and cannot be used.
 pub(crate) async fn discover(
     session: &Session,
     keyspace: &str,
     view: &ViewRef,
 ) -> Result<Option<Generation>, Source> {
+    let found = look(session, keyspace, view).await;
+    let is_half = |error: &Source| error.downcast_ref::<PrepareError>().is_some_and(is_unprepared);
+    match found {
+        Err(error) if is_half(&error) => Ok(None),
+        found => found,
+    }
+}
+
+async fn look(session: &Session, keyspace: &str, view: &ViewRef) -> Result<Option<Generation>, Source> {
     let stem = stem(view);
     let (marks, directory) = (Marks::of(keyspace, view), Directory::of(keyspace, view));
     let all = schema::tables_of(session, keyspace).await?;

@@ -109,8 +109,10 @@ impl ScyllaViews {
             })
             .collect::<Result<Vec<_>, Refused>>()?;
         let (marks, directory) = (Marks::of(&keyspace, view), Directory::of(&keyspace, view));
-        let mut definitions: Vec<(&str, String)> =
-            layouts.iter().map(|(_, l)| (l.name.as_str(), l.create())).collect();
+        let mut definitions: Vec<(&str, String)> = layouts
+            .iter()
+            .map(|(_, l)| (l.name.as_str(), l.create()))
+            .collect();
         definitions.push((&directory.0, directory.create()));
         // Last, so that a generation that has marks has everything.
         definitions.push((&marks.0, marks.create()));

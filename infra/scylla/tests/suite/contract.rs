@@ -1,9 +1,9 @@
 //! The port's contract, with partitions whole and cut into narrow buckets.
 
 use async_trait::async_trait;
+use vaultstream_domain::ports::ViewStore;
 use vaultstream_domain::ports::conformance::view_store::{self as suite, Harness};
 use vaultstream_domain::ports::view_store::{Flush, Row, RowKey, Scan, Table, ViewRef, ViewStoreError};
-use vaultstream_domain::ports::ViewStore;
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::token::Place;
 use vaultstream_infra_scylla::{BucketWidth, ScyllaOptions, ScyllaViews};

@@ -36,7 +36,9 @@ async fn write(store: Arc<ScyllaViews>, stop: Arc<AtomicBool>, failures: Arc<Ato
     while !stop.load(Ordering::SeqCst) {
         let next = position + 50;
         let flush = Flush {
-            rows: (position + 1..=next).map(|n| row(key(n), n, &n.to_string())).collect(),
+            rows: (position + 1..=next)
+                .map(|n| row(key(n), n, &n.to_string()))
+                .collect(),
             watermarks: mark(1, 1, next),
             ..Flush::default()
         };
@@ -95,7 +97,10 @@ async fn engine_killed_amid_flushes_should_lose_nothing_that_was_answered() {
     let before = marked(&store).await;
     let begun = Instant::now();
     while marked(&store).await < before + 500 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "writing goes on by itself");
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "writing goes on by itself"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     stop.store(true, Ordering::SeqCst);
@@ -107,13 +112,19 @@ async fn engine_killed_amid_flushes_should_lose_nothing_that_was_answered() {
     assert_eq!(everything(&store).await, written);
     drop(store);
     let store = ScyllaViews::open(options).await.expect("opens again");
-    assert_eq!(everything(&store).await, written, "and so another process sees it");
+    assert_eq!(
+        everything(&store).await,
+        written,
+        "and so another process sees it"
+    );
     drop(engine);
 }
 
 async fn marked(store: &ScyllaViews) -> u64 {
     let marks = store.watermarks(&suite::view(1)).await;
-    marks.map_or(0, |marks| marks.get(&ShardNumber(1)).map_or(0, |place| place.position))
+    marks.map_or(0, |marks| {
+        marks.get(&ShardNumber(1)).map_or(0, |place| place.position)
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,13 +140,19 @@ async fn frozen_engine_should_be_an_error_in_time() {
     store.flush(&view, suite::one_row(1)).await.expect("written");
     engine.pause().expect("frozen");
     let begun = Instant::now();
-    store.flush(&view, suite::one_row(2)).await.expect_err("nobody answers");
+    store
+        .flush(&view, suite::one_row(2))
+        .await
+        .expect_err("nobody answers");
     store.get(&view, &[key(1)]).await.expect_err("nobody answers");
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     engine.resume().expect("goes on");
     let begun = Instant::now();
     while store.flush(&view, suite::one_row(2)).await.is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "it comes back by itself");
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "it comes back by itself"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -69,7 +69,11 @@ async fn flushes_in_any_order_should_end_alike() {
             );
             both.0.and(both.1).expect("repeats are written");
         }
-        dumps.push(one.dump(&view, &suite::LISTED, None, MAX_SCAN).await.expect("dumped"));
+        dumps.push(
+            one.dump(&view, &suite::LISTED, None, MAX_SCAN)
+                .await
+                .expect("dumped"),
+        );
     }
     assert!(dumps[0].len() > 250, "{} rows", dumps[0].len());
     assert_eq!(dumps[0], dumps[1]);
@@ -84,12 +88,21 @@ async fn zombie_should_not_undo_what_its_successor_did() {
     successor.create(&view, &suite::TABLES).await.expect("created");
     let flush = |hlc: u64, value: &str, position| Flush {
         totals: vec![row(listed(1, "total"), hlc, value)],
-        rows: vec![row(listed(2, "row"), hlc, value), row(listed(3, "gone"), hlc, if hlc > 5 { "" } else { value })],
+        rows: vec![
+            row(listed(2, "row"), hlc, value),
+            row(listed(3, "gone"), hlc, if hlc > 5 { "" } else { value }),
+        ],
         watermarks: mark(0, 1, position),
     };
     zombie.flush(&view, flush(4, "old", 10)).await.expect("written");
-    successor.flush(&view, flush(8, "new", 20)).await.expect("written");
-    zombie.flush(&view, flush(5, "late", 12)).await.expect("written, to no effect");
+    successor
+        .flush(&view, flush(8, "new", 20))
+        .await
+        .expect("written");
+    zombie
+        .flush(&view, flush(5, "late", 12))
+        .await
+        .expect("written, to no effect");
     let keys = [listed(1, "total"), listed(2, "row"), listed(3, "gone")];
     let new = Some(b"new".to_vec());
     let found = zombie.get(&view, &keys).await.expect("readable");
@@ -118,7 +131,10 @@ async fn engine_should_prefer_the_larger_value_at_equal_stamps() {
     for (k, (a, b)) in (0i32..).zip(values.iter().zip(&values[1..])) {
         for (key, order) in [(2 * k, [a, b]), (2 * k + 1, [b, a])] {
             for value in order {
-                session.execute_unpaged(&put, (*value, key)).await.expect("written");
+                session
+                    .execute_unpaged(&put, (*value, key))
+                    .await
+                    .expect("written");
             }
             let select = format!("SELECT value FROM {keyspace}.t WHERE k = ?");
             let found = session.query_unpaged(select, (key,)).await.expect("readable");
@@ -142,7 +158,10 @@ async fn processes_that_start_together_should_make_tables_once() {
         let flush = rows(vec![row(listed(n, "x"), 1, "value")]);
         store.flush(&view, flush).await.expect("written");
     }
-    let all = opened[3].scan(&view, &scan(Direction::Forward, 10)).await.expect("readable");
+    let all = opened[3]
+        .scan(&view, &scan(Direction::Forward, 10))
+        .await
+        .expect("readable");
     assert_eq!(all.len(), 4);
 }
 
@@ -164,21 +183,30 @@ async fn reader_should_find_what_another_process_made() {
     };
     let reader = open(&reader).await;
     let view = suite::view(1);
-    reader.get(&view, &[listed(1, "x")]).await.expect_err("not there yet");
+    reader
+        .get(&view, &[listed(1, "x")])
+        .await
+        .expect_err("not there yet");
     writer.create(&view, &suite::TABLES).await.expect("created");
     let written = (0..100).map(|n| row(listed(n, "x"), 1, "value")).collect();
     writer.flush(&view, rows(written)).await.expect("written");
     let value = Some(b"value".to_vec());
     let found = reader.get(&view, &[listed(77, "x")]).await.expect("readable");
     assert_eq!(found, vec![value]);
-    let found = reader.scan(&view, &scan(Direction::Backward, 95)).await.expect("readable");
+    let found = reader
+        .scan(&view, &scan(Direction::Backward, 95))
+        .await
+        .expect("readable");
     assert_eq!(found.len(), 95);
     assert_eq!(found[94].clustering[0], KeyPart::Number(5));
     writer.drop_generation(&view).await.expect("dropped");
     reader.get(&view, &[listed(77, "x")]).await.expect_err("gone");
     assert!(reader.watermarks(&view).await.expect("none").is_empty());
     writer.create(&view, &suite::TABLES).await.expect("made anew");
-    assert_eq!(reader.get(&view, &[listed(77, "x")]).await.expect("readable"), vec![None]);
+    assert_eq!(
+        reader.get(&view, &[listed(77, "x")]).await.expect("readable"),
+        vec![None]
+    );
 }
 
 /// One row in each of very many buckets: pages are full all the same, and cost some reads, not one a bucket of time.
@@ -223,17 +251,25 @@ async fn small_dump_memory_should_change_nothing() {
     let view = suite::view(1);
     roomy.create(&view, &suite::TABLES).await.expect("created");
     let value = "v".repeat(3_000);
-    let written = (0..1_500).map(|n| row(listed(n * 31 % 1_500, "x"), 1, &value)).collect();
+    let written = (0..1_500)
+        .map(|n| row(listed(n * 31 % 1_500, "x"), 1, &value))
+        .collect();
     roomy.flush(&view, rows(written)).await.expect("written");
     let (mut all, mut after): (Vec<RowKey>, Option<RowKey>) = (Vec::new(), None);
     loop {
-        let page = tight.dump(&view, &suite::LISTED, after.as_ref(), 170).await.expect("dumped");
+        let page = tight
+            .dump(&view, &suite::LISTED, after.as_ref(), 170)
+            .await
+            .expect("dumped");
         let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
         all.extend(page.into_iter().map(|(key, _)| key));
     }
     assert_eq!(all, (0..1_500).map(|n| listed(n, "x")).collect::<Vec<_>>());
-    let whole = roomy.dump(&view, &suite::LISTED, None, MAX_SCAN).await.expect("dumped");
+    let whole = roomy
+        .dump(&view, &suite::LISTED, None, MAX_SCAN)
+        .await
+        .expect("dumped");
     assert_eq!(whole.len(), MAX_SCAN);
     assert!(whole.iter().map(|(key, _)| key).eq(&all[..MAX_SCAN]));
 }
@@ -273,13 +309,23 @@ async fn names_and_sizes_should_be_refused_before_anything_is_written() {
         family: Family::Audit,
         ..view.clone()
     };
-    let refused = store.create(&stranger, &suite::TABLES).await.expect_err("no such family");
+    let refused = store
+        .create(&stranger, &suite::TABLES)
+        .await
+        .expect_err("no such family");
     assert!(format!("{:?}", refused.source).contains("has no keyspace here"));
     store.create(&view, &suite::TABLES).await.expect("created");
     let text = "k".repeat(8_193);
-    for bad in [row(listed(1, &text), 1, "v"), row(listed(1, "x"), 1 << 63, "v"), row(listed(1, "x"), 1, &"v".repeat((8 << 20) + 1))] {
+    for bad in [
+        row(listed(1, &text), 1, "v"),
+        row(listed(1, "x"), 1 << 63, "v"),
+        row(listed(1, "x"), 1, &"v".repeat((8 << 20) + 1)),
+    ] {
         let flush = rows(vec![row(listed(1, "good"), 1, "v"), bad]);
         store.flush(&view, flush).await.expect_err("refused");
     }
-    assert_eq!(store.get(&view, &[listed(1, "good")]).await.expect("readable"), vec![None]);
+    assert_eq!(
+        store.get(&view, &[listed(1, "good")]).await.expect("readable"),
+        vec![None]
+    );
 }

@@ -104,8 +104,20 @@ async fn unknown_data_centre_should_be_refused_with_the_known_ones() {
         ..good.clone()
     };
     let said = refused(replicated).await;
-    assert!(matches!(said, OpenError::Setting { field: "datacenter", .. }), "{said:?}");
-    assert!(said.to_string().contains("dc9") && said.to_string().contains("datacenter1"), "{said}");
+    assert!(
+        matches!(
+            said,
+            OpenError::Setting {
+                field: "datacenter",
+                ..
+            }
+        ),
+        "{said:?}"
+    );
+    assert!(
+        said.to_string().contains("dc9") && said.to_string().contains("datacenter1"),
+        "{said}"
+    );
     // The one that is there, by the strategy that production uses.
     let networks = ScyllaOptions {
         replication: Replication::Networks(BTreeMap::from([("datacenter1".to_owned(), 1)])),
@@ -113,8 +125,14 @@ async fn unknown_data_centre_should_be_refused_with_the_known_ones() {
         ..good
     };
     let store = open(&networks).await;
-    store.create(&suite::view(1), &suite::TABLES).await.expect("created");
-    store.flush(&suite::view(1), suite::one_row(1)).await.expect("written");
+    store
+        .create(&suite::view(1), &suite::TABLES)
+        .await
+        .expect("created");
+    store
+        .flush(&suite::view(1), suite::one_row(1))
+        .await
+        .expect("written");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,7 +146,17 @@ async fn layout_from_the_future_should_be_refused() {
     );
     session.query_unpaged(newer, ()).await.expect("written");
     let said = refused(options.clone()).await;
-    assert!(matches!(said, OpenError::Future { found: 9, known: 1, .. }), "{said:?}");
+    assert!(
+        matches!(
+            said,
+            OpenError::Future {
+                found: 9,
+                known: 1,
+                ..
+            }
+        ),
+        "{said:?}"
+    );
     // An older program that starts now must not take the newer version away.
     let said = refused(options).await;
     assert!(said.to_string().contains("run the newer program"), "{said}");
@@ -160,18 +188,33 @@ async fn tables_made_for_something_else_should_be_refused() {
         let other = format!("CREATE TABLE {keyspace}.{table} (owner text PRIMARY KEY, amount counter)");
         session.query_unpaged(other, ()).await.expect("made");
     }
-    let said = store.create(&suite::view(1), &suite::TABLES).await.expect_err("not ours");
+    let said = store
+        .create(&suite::view(1), &suite::TABLES)
+        .await
+        .expect_err("not ours");
     let said = format!("{said:?}");
-    assert!(said.contains("no table of views") && said.contains("by_id"), "{said}");
+    assert!(
+        said.contains("no table of views") && said.contains("by_id"),
+        "{said}"
+    );
     // One of ours with another key: made by another version of the program.
     let mut tables = suite::TABLES;
     tables[0] = suite::COUNTED;
     tables[0].name = "by_id";
-    store.drop_generation(&suite::view(2)).await.expect("dropped, whatever it was");
+    store
+        .drop_generation(&suite::view(2))
+        .await
+        .expect("dropped, whatever it was");
     store.create(&suite::view(2), &tables).await.expect("created");
-    let said = store.create(&suite::view(2), &suite::TABLES).await.expect_err("another key");
+    let said = store
+        .create(&suite::view(2), &suite::TABLES)
+        .await
+        .expect_err("another key");
     let said = format!("{said:?}");
-    assert!(said.contains("made by another version") && said.contains("rebuild"), "{said}");
+    assert!(
+        said.contains("made by another version") && said.contains("rebuild"),
+        "{said}"
+    );
 }
 
 /// An engine that asks for credentials: none, wrong ones, good ones, and a role that may do nothing.
@@ -213,7 +256,10 @@ async fn credentials_should_be_checked_and_never_shown() {
         store = ScyllaViews::open(admin.clone()).await;
     }
     let store = store.expect("a known role opens");
-    store.create(&suite::view(1), &suite::TABLES).await.expect("created");
+    store
+        .create(&suite::view(1), &suite::TABLES)
+        .await
+        .expect("created");
     let session = scylla::client::session_builder::SessionBuilder::new()
         .known_node(engine.contact_point())
         .user("cassandra", "cassandra")

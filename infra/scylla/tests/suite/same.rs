@@ -24,10 +24,17 @@ fn busy() -> ProjectorOptions {
     }
 }
 
-fn assert_same(one: &Node, other: &Node, dumps: [&std::collections::BTreeMap<(ViewName, Family), Vec<u8>>; 2]) {
+fn assert_same(
+    one: &Node,
+    other: &Node,
+    dumps: [&std::collections::BTreeMap<(ViewName, Family), Vec<u8>>; 2],
+) {
     assert!(!Arc::ptr_eq(&one.store, &other.store));
     let [first, second] = dumps;
-    assert!(first.values().map(Vec::len).sum::<usize>() > 100_000, "there is something to compare");
+    assert!(
+        first.values().map(Vec::len).sum::<usize>() > 100_000,
+        "there is something to compare"
+    );
     for (place, bytes) in first {
         let (name, family) = place;
         assert_eq!(
@@ -66,7 +73,9 @@ fn reader(reads: Reads, organization: OrganizationId, stop: Arc<AtomicBool>) -> 
         let mut count = 0;
         while !stop.load(Ordering::SeqCst) {
             let (filter, page) = (TransferFilter::default(), PageRequest::first(50));
-            let list = reads.transfers(organization, &filter, TransferSort::Newest, &page).await;
+            let list = reads
+                .transfers(organization, &filter, TransferSort::Newest, &page)
+                .await;
             let list = list.expect("a read goes on");
             assert!(!list.items.is_empty(), "a switch never shows an empty view");
             let totals = reads.totals(organization).await.expect("a read goes on");
@@ -113,8 +122,14 @@ async fn rebuild_beside_live_traffic_should_equal_the_other_store() {
         assert_eq!(rebuilt.same, Some(true), "{name} in {family}");
     }
     stop.store(true, Ordering::SeqCst);
-    let (reads, batches) = (reading.await.expect("no read failed"), writing.await.expect("no write failed"));
-    assert!(reads > 10 && batches > 10, "{reads} reads, {batches} batches: something went on meanwhile");
+    let (reads, batches) = (
+        reading.await.expect("no read failed"),
+        writing.await.expect("no write failed"),
+    );
+    assert!(
+        reads > 10 && batches > 10,
+        "{reads} reads, {batches} batches: something went on meanwhile"
+    );
     let sqlite = SqliteViews::open(&ViewOptions::new(dir.path(), stored())).expect("opens");
     let embedded = Node::start(log.clone(), Arc::new(sqlite), ProjectorOptions::default());
     embedded.caught_up().await;
