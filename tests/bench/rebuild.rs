@@ -13,8 +13,8 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::Event;
 use vaultstream_domain::execution::ExecutionEvent;
-use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::event_log::{AppendCommand, StreamAppend};
+use vaultstream_domain::ports::{EventLog, ViewStore};
 use vaultstream_domain::transfer::TransferEvent;
 use vaultstream_event_schemas::chain::{BlockRef, EvmPlan, Intent, Plan, RawTransaction};
 use vaultstream_event_schemas::envelope::{Envelope, GENESIS, Hash, HashedEvent, Owner};
@@ -49,7 +49,7 @@ const START_US: i64 = 1_795_000_000_000_000;
 pub async fn run(out: &mut Vec<BenchLine>) -> Result<()> {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).context("no directory for the bench")?;
     let node = Node::open(dir.path())?;
-    let events = node.fill_log().await?;
+    let events = node.fill_log(EVENTS).await?;
     node.projector.prepare().await?;
     let shutdown = CancellationToken::new();
     let started = Instant::now();
@@ -108,7 +108,7 @@ pub async fn run(out: &mut Vec<BenchLine>) -> Result<()> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench are far below 2^53")]
-fn per_second(count: usize, took: Duration) -> f64 {
+pub fn per_second(count: usize, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }
 
@@ -117,7 +117,7 @@ fn organization() -> OrganizationId {
 }
 
 /// Pages through lists as a dashboard would, some hundred reads a second.
-async fn read(reads: Reads, stop: Arc<AtomicBool>) -> Result<usize> {
+pub async fn read(reads: Reads, stop: Arc<AtomicBool>) -> Result<usize> {
     let mut count = 0;
     while !stop.load(Ordering::SeqCst) {
         let (filter, page) = (TransferFilter::default(), PageRequest::first(50));
@@ -149,26 +149,34 @@ impl SwitchGenerations for Numbers {
     }
 }
 
-struct Node {
-    log: Arc<SqliteLog>,
-    family: Family,
-    projector: Projector,
-    reads: Reads,
+pub struct Node {
+    pub log: Arc<SqliteLog>,
+    pub family: Family,
+    pub projector: Projector,
+    pub reads: Reads,
+}
+
+/// The one chain.
+pub fn slug() -> Result<Slug> {
+    Ok(Slug::try_new("eth_bench")?)
 }
 
 impl Node {
     fn open(dir: &Path) -> Result<Self> {
-        let slug = Slug::try_new("eth_bench")?;
+        let families = vec![Family::Core, Family::Chain(slug()?)];
+        let store = Arc::new(SqliteViews::open(&ViewOptions::new(dir, families))?);
+        Self::over(dir, store)
+    }
+
+    /// A log in a directory, views on any store.
+    pub fn over(dir: &Path, store: Arc<dyn ViewStore>) -> Result<Self> {
+        let slug = slug()?;
         let family = Family::Chain(slug.clone());
         let options = LogOptions {
             synchronous: Synchronous::Normal,
             ..LogOptions::new(dir.join("log.db"), vec![(Family::Core, 1), (family.clone(), 2)])
         };
         let log = Arc::new(SqliteLog::open(&options)?);
-        let store = Arc::new(SqliteViews::open(&ViewOptions::new(
-            dir,
-            vec![Family::Core, family.clone()],
-        ))?);
         let (registry, clock) = (log.registry(), Arc::new(SystemClock));
         let (generations, watermarks) = (Arc::new(Generations::default()), Arc::new(Watermarks::default()));
         let bus = Arc::new(LogBus::new(log.clone()));
@@ -204,9 +212,9 @@ impl Node {
     }
 
     /// Lives of transfers, from request to finality, many at a time.
-    async fn fill_log(&self) -> Result<usize> {
+    pub async fn fill_log(&self, events: usize) -> Result<usize> {
         let (mut written, mut number) = (0, 0u128);
-        while written < EVENTS {
+        while written < events {
             let mut lives = Vec::new();
             for _ in 0..ALONGSIDE {
                 lives.push(life(number)?.into_iter());
