@@ -31,9 +31,8 @@ use vaultstream_infra_cqrs::{LogRepository, Wrapped};
 use vaultstream_infra_postgres::{DatabaseConfig, PgLog, PgLogOptions};
 use vaultstream_infra_runtime::SystemClock;
 
-/// What the stock repository is given as its table. Its replay of everything binds two values to a statement that names
-/// one (postgres-es 0.5.0), which PostgreSQL refuses; a table that names the second one makes both statements right.
-const EVENTS: &str = "(SELECT * FROM vaultstream.stock_event WHERE $2::text IS NOT NULL) AS event";
+/// What the stock repository is given as its table.
+const EVENTS: &str = "vaultstream.stock_event";
 const SHARD: ShardNumber = ShardNumber(3);
 
 async fn database() -> String {
@@ -197,7 +196,7 @@ async fn stock_repository_should_read_every_stream_as_we_do() {
         live(&log, transfer(n)).await;
     }
     let stock = PostgresEventRepository::new(PgPool::connect(&url).await.expect("connects"))
-        .with_tables("vaultstream.stock_event", "no_snapshots");
+        .with_tables(EVENTS, "no_snapshots");
     let ours = LogRepository::new(log.clone());
     compare::<Organization>(&stock, &ours, StreamKind::Organization).await;
     compare::<ApiKey>(&stock, &ours, StreamKind::ApiKey).await;
@@ -278,7 +277,7 @@ async fn stock_repository_should_not_be_able_to_write() {
     let log = open(&url).await;
     live(&log, transfer(0)).await;
     let stock = PostgresEventRepository::new(PgPool::connect(&url).await.expect("connects"))
-        .with_tables("vaultstream.stock_event", "no_snapshots");
+        .with_tables(EVENTS, "no_snapshots");
     let mut event = stock
         .get_events::<Wrapped<Transfer>>(&transfer(0).to_string())
         .await
