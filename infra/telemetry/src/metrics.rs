@@ -42,7 +42,7 @@ pub struct Metrics {
     pub hub: Hub,
     /// The relay and the consumers of the bus.
     pub bus: Bus,
-    /// Workflows and the sealer.
+    /// Workflows.
     pub work: Work,
     /// Chains.
     pub chains: Chains,

@@ -123,25 +123,42 @@ fn every_alert_should_have_its_page_and_every_page_its_alert() {
     assert!(pages.len() > 10, "{} pages", pages.len());
 }
 
+/// The roles of the binary, as `src/roles.rs` spells them.
+fn roles() -> Vec<String> {
+    let source = read(&root().join("src/roles.rs"));
+    let words = source.lines().filter_map(|line| {
+        let (variant, word) = line.trim().split_once(" => \"")?;
+        variant
+            .starts_with("Self::")
+            .then(|| word.trim_end_matches("\","))
+    });
+    words.filter(|word| *word != "all").map(str::to_owned).collect()
+}
+
 #[test]
-fn every_role_should_have_a_deployment_and_a_container() {
-    let values = read(&root().join("infra/deploy/helm/vaultstream/values.yaml"));
-    let compose = read(&root().join("infra/deploy/compose.yaml"));
-    for role in [
-        "command-api",
-        "query-api",
-        "projectors",
-        "workflows",
-        "watchers",
-        "relay",
-        "sealer",
-        "migrate",
-    ] {
-        assert!(compose.contains(&format!("--role={role}")), "compose: {role}");
+fn every_role_should_have_a_deployment_and_a_container_and_nothing_else_should() {
+    let deploy = root().join("infra/deploy");
+    let values = read(&deploy.join("helm/vaultstream/values.yaml"));
+    let compose = read(&deploy.join("compose.yaml"));
+    let scrape = read(&deploy.join("prometheus/prometheus.yaml"));
+    let roles = roles();
+    assert!(roles.len() > 5, "{roles:?}");
+    for role in &roles {
+        assert!(compose.contains(&format!("--role={role}\"")), "compose: {role}");
         if role != "migrate" {
-            assert!(values.contains(&format!("\n  {role}:\n")), "values: {role}");
+            assert!(
+                values.contains(&format!("\n  {role}:\n    replicas:")),
+                "values: {role}"
+            );
+            assert!(scrape.contains(&format!("- {role}:8080")), "scrape: {role}");
         }
     }
+    for (at, _) in compose.match_indices("--role=") {
+        let named = compose[at + 7..].split('"').next().unwrap_or_default();
+        assert!(roles.iter().any(|role| role == named), "compose runs {named}");
+    }
+    let deployments = values.matches("\n    replicas:").count();
+    assert_eq!(deployments, roles.len() - 1, "the chart runs other roles too");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What moves events on: the relay, the consumers of the bus, the workflows, the sealer, the chains.
+//! What moves events on: the relay, the consumers of the bus, the workflows, the chains.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -91,59 +91,25 @@ impl Bus {
     }
 }
 
-/// Workflows and the sealer.
+/// Workflows.
 #[derive(Clone)]
 pub struct Work {
     lag: Family<Workflow, Gauge>,
-    checkpoints: Counter,
-    checkpoint_age: Seconds,
-    unsealed: Gauge,
 }
 
 impl Work {
     pub(super) fn register(c: &mut Catalogue) -> Self {
         let all = Self {
             lag: Family::default(),
-            checkpoints: Counter::default(),
-            checkpoint_age: Seconds::default(),
-            unsealed: Gauge::default(),
-        };
-        let what = |name, labels, roles, help| What {
-            name,
-            labels,
-            roles,
-            help,
         };
         c.gauge(
-            what(
-                "workflow_lag_events",
-                &["workflow", "shard"],
-                "workflows",
-                "Events of a shard a workflow has not taken yet",
-            ),
+            What {
+                name: "workflow_lag_events",
+                labels: &["workflow", "shard"],
+                roles: "workflows",
+                help: "Events of a shard a workflow has not taken yet",
+            },
             &all.lag,
-        );
-        c.counter(
-            what("checkpoints", &[], "sealer", "Checkpoints signed"),
-            &all.checkpoints,
-        );
-        c.gauge(
-            what(
-                "checkpoint_age_seconds",
-                &[],
-                "sealer",
-                "Since the newest checkpoint was signed",
-            ),
-            &all.checkpoint_age,
-        );
-        c.gauge(
-            what(
-                "checkpoint_unsealed_events",
-                &[],
-                "sealer",
-                "Events no checkpoint covers yet",
-            ),
-            &all.unsealed,
         );
         all
     }
@@ -153,17 +119,6 @@ impl Work {
         self.lag
             .get_or_create(&Workflow { workflow, shard })
             .set(count_u64(events));
-    }
-
-    /// A checkpoint was signed.
-    pub fn sealed(&self) {
-        self.checkpoints.inc();
-    }
-
-    /// How old the newest checkpoint is and how many events it does not cover.
-    pub fn unsealed(&self, age_micros: u64, events: u64) {
-        self.checkpoint_age.set(seconds(age_micros));
-        self.unsealed.set(count_u64(events));
     }
 }
 

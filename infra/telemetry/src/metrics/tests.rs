@@ -31,8 +31,6 @@ fn touched() -> Metrics {
     m.bus.published(3, 5, 900);
     m.bus.records(RecordOutcome::Duplicate, 2);
     m.work.workflow("advance_transfer", 3, 1);
-    m.work.sealed();
-    m.work.unsealed(9_000_000, 4);
     m.chain("eth_sandbox", 10, 8, 1_000_000);
     m.chains.node_failed("eth_sandbox");
     m.process.build("relay", "0.1.0");
