@@ -168,17 +168,25 @@ pub(crate) const fn db_error(error: &ExecutionError) -> Option<&DbError> {
     }
 }
 
-/// Whether a table that was there is there no more.
-pub(crate) const fn is_gone(error: &ExecutionError) -> bool {
-    matches!(db_error(error), Some(DbError::Invalid))
+/// Whether a table that was there is there no more, or one that is listed is not there yet.
+pub(crate) fn is_gone(error: &ExecutionError) -> bool {
+    match error {
+        ExecutionError::LastAttemptError(attempt) => is_missing(attempt),
+        ExecutionError::PrepareError(error) => is_unprepared(error),
+        _ => false,
+    }
 }
 
-/// Whether a statement names a table that is not there, or not yet.
-pub(crate) const fn is_unprepared(error: &PrepareError) -> bool {
-    matches!(
-        error,
-        PrepareError::AllAttemptsFailed {
-            first_attempt: RequestAttemptError::DbError(DbError::Invalid, _),
-        }
-    )
+/// The same of a statement that cannot be prepared.
+pub(crate) fn is_unprepared(error: &PrepareError) -> bool {
+    matches!(error, PrepareError::AllAttemptsFailed { first_attempt } if is_missing(first_attempt))
+}
+
+/// Apache Cassandra has other words for a table that it lists and has not loaded.
+fn is_missing(error: &RequestAttemptError) -> bool {
+    match error {
+        RequestAttemptError::DbError(DbError::Invalid, _) => true,
+        RequestAttemptError::DbError(DbError::ServerError, said) => said.contains("Unknown CF"),
+        _ => false,
+    }
 }

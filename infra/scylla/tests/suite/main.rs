@@ -4,10 +4,6 @@
 mod contract;
 mod faults;
 #[path = "../../../../projectors/tests/views/history.rs"]
-#[expect(
-    dead_code,
-    reason = "the projectors' own tests use more of the made-up history"
-)]
 mod history;
 #[path = "../../../../projectors/tests/views/life.rs"]
 mod life;
