@@ -5,6 +5,7 @@
 
 mod connection;
 mod output;
+mod request;
 mod transfer;
 mod vault;
 
@@ -85,10 +86,14 @@ type Done = Result<(), Ended>;
 /// Carries a verb out and says how it ended.
 pub fn run(people: People) -> ExitCode {
     let (connection, done) = match people {
-        People::Vault { connection, verb } => (connection.clone(), connection.block_on(|ask| vault::run(ask, verb))),
-        People::Transfer { connection, verb } => {
-            (connection.clone(), connection.block_on(|ask| transfer::run(ask, verb)))
-        }
+        People::Vault { connection, verb } => (
+            connection.clone(),
+            connection.block_on(|ask| vault::run(ask, verb)),
+        ),
+        People::Transfer { connection, verb } => (
+            connection.clone(),
+            connection.block_on(|ask| transfer::run(ask, verb)),
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

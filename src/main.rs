@@ -1,6 +1,7 @@
 //! The binary `vaultstream`: reads the configuration, puts adapters into ports, starts the parts of this process.
 
 mod assembly;
+mod cli;
 mod config;
 mod emit;
 mod faults;
@@ -37,6 +38,8 @@ struct Cli {
 enum Verb {
     /// Run the product.
     Serve(Serve),
+    #[command(flatten)]
+    People(cli::People),
     /// Print what is generated from the code: sdl, openapi, errors, or schemas with --out.
     #[command(hide = true)]
     Emit {
@@ -87,6 +90,7 @@ impl Serve {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
+        Verb::People(people) => return cli::run(people),
         Verb::Emit { what, out } => emit::run(what, out.as_deref()),
         Verb::Serve(options) => {
             let roles = roles::Roles::new(&options.role);

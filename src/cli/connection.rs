@@ -16,7 +16,12 @@ use crate::config;
 #[derive(Debug, Clone, Args)]
 pub struct Connection {
     /// Where the installation answers.
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
     url: String,
     /// A file that holds the API key, such as demo.key in the data directory of a demo.
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "key")]
@@ -25,7 +30,14 @@ pub struct Connection {
     #[arg(long, global = true, value_name = "REFERENCE")]
     key: Option<String>,
     /// How answers are printed.
-    #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
     pub output: Format,
 }
 

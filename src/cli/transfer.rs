@@ -3,16 +3,15 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use vaultstream_client::http::{Answer, With};
-use vaultstream_client::{ClientError, Page, RequestTransfer, Transfer, TransferPreview};
-use vaultstream_domain::ports::Ids;
+use vaultstream_client::{Page, RequestTransfer, Transfer, TransferPreview};
 use vaultstream_event_schemas::{AccountId, Amount, AssetId, TransferStatus};
-use vaultstream_infra_runtime::SystemIds;
 
 use super::connection::Ask;
 use super::output::{Format, amount, facts, print, table};
+use super::request::{fresh_key, keyed, page_path};
 use super::{Done, Ended};
 
 /// How often a transfer that is waited for is looked at.
@@ -22,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Send money, or only ask what would happen.
-    Send(Send),
+    Send(Payment),
     /// Read a transfer.
     Show {
         /// Its id, trf_….
@@ -51,7 +50,7 @@ pub enum Verb {
 
 /// What is to be sent.
 #[derive(Debug, Args)]
-pub struct Send {
+pub struct Payment {
     /// The vault or account that pays: vlt_… or acc_….
     #[arg(long, value_name = "ID")]
     from: String,
@@ -59,7 +58,12 @@ pub struct Send {
     #[arg(long, value_name = "ADDRESS")]
     to: String,
     /// How much, in whole units such as 1.5.
-    #[arg(long, value_name = "UNITS", required_unless_present = "amount_minor", conflicts_with = "amount_minor")]
+    #[arg(
+        long,
+        value_name = "UNITS",
+        required_unless_present = "amount_minor",
+        conflicts_with = "amount_minor"
+    )]
     amount: Option<String>,
     /// How much, in minor units (wei, satoshi).
     #[arg(long, value_name = "MINOR")]
@@ -126,41 +130,6 @@ fn checked(id: &str) -> Result<String, Ended> {
     Ok(id.to_string())
 }
 
-/// The path of a page with these parameters, values escaped.
-pub fn page_path(path: &str, limit: u16, parameters: &[(&str, Option<&str>)]) -> String {
-    let mut text = format!("{path}?limit={limit}");
-    for (name, value) in parameters {
-        let Some(value) = value else { continue };
-        let _ = write!(text, "&{name}=");
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "%{byte:02X}");
-            }
-        }
-    }
-    text
-}
-
-/// An Idempotency-Key for a request whose sender named none.
-pub fn fresh_key() -> String {
-    format!("cli-{}", SystemIds.next())
-}
-
-/// A request without an answer may have had its effect: its key must not be lost.
-pub fn keyed<T>(answer: Result<T, ClientError>, key: &str) -> Result<T, Ended> {
-    answer.map_err(|error| match error {
-        ClientError::Refused(problem) if problem.status < 500 => Ended::Answered(ClientError::Refused(problem)),
-        ClientError::Configuration(why) => Ended::Answered(ClientError::Configuration(why)),
-        error => Ended::Unclear {
-            error,
-            idempotency_key: key.to_owned(),
-        },
-    })
-}
-
 async fn list(ask: &Ask, limit: u16, filters: &[(&str, Option<&str>)]) -> Done {
     let path = page_path("/v1/transfers", limit, filters);
     let page: Page<Transfer> = ask.client.get(&path, With::default()).await?.body;
@@ -199,17 +168,25 @@ async fn asset_of(ask: &Ask, wanted: Option<&str>) -> Result<(AssetId, u8), Ende
         [one] => Ok((one.id.clone(), one.decimals)),
         [] => {
             let known = names(&all.iter().collect::<Vec<_>>());
-            Err(anyhow!("--asset {} is not served here; there are: {known}", wanted.unwrap_or_default()).into())
+            Err(anyhow!(
+                "--asset {} is not served here; there are: {known}",
+                wanted.unwrap_or_default()
+            )
+            .into())
         }
-        several => Err(anyhow!("several assets are meant; name one with --asset: {}", names(several)).into()),
+        several => Err(anyhow!(
+            "several assets are meant; name one with --asset: {}",
+            names(several)
+        )
+        .into()),
     }
 }
 
-async fn request_of(ask: &Ask, send: &Send) -> Result<RequestTransfer, Ended> {
+async fn request_of(ask: &Ask, send: &Payment) -> Result<RequestTransfer, Ended> {
     let (asset, decimals) = asset_of(ask, send.asset.as_deref()).await?;
     let minor = match (&send.amount, &send.amount_minor) {
         (Some(units), _) => Amount::from_decimal(units, decimals)
-            .with_context(|| format!("--amount {units} is no amount with at most {decimals} decimal places"))?
+            .map_err(|_| anyhow!("--amount {units} is no amount with at most {decimals} decimal places"))?
             .to_string(),
         (None, Some(minor)) => minor.clone(),
         (None, None) => return Err(anyhow!("give --amount or --amount-minor").into()),
@@ -229,7 +206,7 @@ async fn request_of(ask: &Ask, send: &Send) -> Result<RequestTransfer, Ended> {
     })
 }
 
-async fn send(ask: &Ask, send: Send) -> Done {
+async fn send(ask: &Ask, send: Payment) -> Done {
     let request = request_of(ask, &send).await?;
     if send.dry_run {
         let preview = ask.client.preview_transfer(&request).await?;
@@ -254,7 +231,10 @@ async fn send(ask: &Ask, send: Send) -> Done {
     show(ask.output, &transfer)?;
     match transfer.status {
         TransferStatus::Completed => Ok(()),
-        status => Err(Ended::NotCompleted(format!("transfer {} is {status}", transfer.id))),
+        status => Err(Ended::NotCompleted(format!(
+            "transfer {} is {status}",
+            transfer.id
+        ))),
     }
 }
 
@@ -267,7 +247,10 @@ fn preview_facts(preview: &TransferPreview) -> String {
         ("to", preview.destination.clone()),
         ("amount", amount(&preview.amount)),
         ("balance", amount(&preview.balance)),
-        ("fee expected", fee.map(|f| amount(&f.expected)).unwrap_or_default()),
+        (
+            "fee expected",
+            fee.map(|f| amount(&f.expected)).unwrap_or_default(),
+        ),
         ("fee at most", fee.map(|f| amount(&f.max)).unwrap_or_default()),
         ("approvals needed", preview.approvals_needed.to_string()),
     ])
@@ -294,7 +277,9 @@ fn transfer_facts(t: &Transfer) -> String {
         Some(code) => format!("{code}: {}", f.detail),
         None => f.detail.clone(),
     });
-    let needed = t.approvals_needed.map(|n| format!("{} of {n}", t.approvals.len()));
+    let needed = t
+        .approvals_needed
+        .map(|n| format!("{} of {n}", t.approvals.len()));
     let mut lines = vec![
         ("id", t.id.to_string()),
         ("status", t.status.to_string()),
@@ -321,19 +306,16 @@ fn transfer_facts(t: &Transfer) -> String {
 async fn decide(ask: &Ask, verb: &str, decide: Decide) -> Done {
     let id = checked(&decide.id)?;
     let Answer { body, etag, .. } = ask.client.transfer(&id).await?;
-    let etag = match etag {
-        Some(etag) => etag,
-        None => bail_unsent(&body)?,
+    let unnamed = || {
+        Ended::Unsent(anyhow!(
+            "the server gave no ETag for {}; a decision names what it is about",
+            body.id
+        ))
     };
+    let etag = etag.ok_or_else(unnamed)?;
     let reason = decide.reason.as_deref();
     let decided = ask.client.decide_transfer(&id, verb, &etag, reason).await?;
     show(ask.output, &decided.body)
-}
-
-fn bail_unsent(transfer: &Transfer) -> Result<String, Ended> {
-    let id = transfer.id;
-    let refuse = || -> anyhow::Result<String> { bail!("the server gave no ETag for {id}; a decision names what it is about") };
-    Ok(refuse()?)
 }
 
 #[cfg(test)]
@@ -341,26 +323,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_should_be_escaped_and_absent_ones_left_out() {
-        let path = page_path("/v1/transfers", 5, &[("cursor", Some("a&b=c ü")), ("status", None)]);
-        assert_eq!(path, "/v1/transfers?limit=5&cursor=a%26b%3Dc%20%C3%BC");
-    }
-
-    #[test]
     fn ids_should_not_leave_their_place_in_the_path() {
         assert!(checked("../organizations").is_err());
         assert!(checked("acc_0").is_err());
-    }
-
-    #[test]
-    fn lost_answers_should_keep_their_key() {
-        let lost = ClientError::Unreadable {
-            status: 502,
-            source: None,
-        };
-        let Err(Ended::Unclear { idempotency_key, .. }) = keyed::<()>(Err(lost), "k-1") else {
-            panic!("an unclear end");
-        };
-        assert_eq!(idempotency_key, "k-1");
     }
 }

@@ -1,5 +1,7 @@
 //! `vaultstream vault`: list and create.
 
+use std::fmt::Write as _;
+
 use clap::Subcommand;
 use vaultstream_client::http::With;
 use vaultstream_client::{CreateVault, Page, Vault};
@@ -8,6 +10,7 @@ use vaultstream_event_schemas::vault::v1::Tier;
 use super::Done;
 use super::connection::Ask;
 use super::output::{facts, print, table};
+use super::request::{fresh_key, keyed, page_path};
 
 /// What can be done with vaults.
 #[derive(Debug, Subcommand)]
@@ -71,13 +74,14 @@ pub async fn run(ask: Ask, verb: Verb) -> Done {
 }
 
 async fn list(ask: &Ask, limit: u16, cursor: Option<&str>) -> Done {
-    let path = super::transfer::page_path("/v1/vaults", limit, &[("cursor", cursor)]);
+    let path = page_path("/v1/vaults", limit, &[("cursor", cursor)]);
     let page: Page<Vault> = ask.client.get(&path, With::default()).await?.body;
     print(ask.output, &page, || {
         let rows: Vec<Vec<String>> = page.items.iter().flat_map(rows_of).collect();
         let mut text = table(&["id", "name", "status", "chain", "account", "address"], &rows);
         if let Some(cursor) = &page.next_cursor {
-            text.push_str(&format!("more: --cursor {cursor}\n"));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "more: --cursor {cursor}");
         }
         text
     })
@@ -116,14 +120,14 @@ async fn create(
         tier: Some(tier),
         chains,
     };
-    let key = idempotency_key.unwrap_or_else(super::transfer::fresh_key);
+    let key = idempotency_key.unwrap_or_else(fresh_key);
     let with = With {
         idempotency_key: Some(&key),
         wait: Some(OPEN_WAIT),
         ..With::default()
     };
     let created = ask.client.create_vault(&body, with).await;
-    let vault = super::transfer::keyed(created, &key)?.body;
+    let vault = keyed(created, &key)?.body;
     print(ask.output, &vault, || {
         let mut lines = vec![
             ("id", vault.id.to_string()),
@@ -131,7 +135,10 @@ async fn create(
             ("status", vault.status.to_string()),
         ];
         for account in &vault.accounts {
-            let address = account.address.clone().unwrap_or_else(|| account.status.to_string());
+            let address = account
+                .address
+                .clone()
+                .unwrap_or_else(|| account.status.to_string());
             lines.push(("account", format!("{} {} {address}", account.id, account.chain)));
         }
         facts(&lines)

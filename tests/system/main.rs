@@ -6,6 +6,7 @@ mod browser;
 mod chain;
 mod faults;
 mod journey;
+mod people;
 mod product;
 mod races;
 mod start_up;
