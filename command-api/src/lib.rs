@@ -6,6 +6,7 @@
 //! Refuses: what the domain refuses, before the claim wherever that can be seen.
 
 mod accounts;
+mod aimed;
 mod answer;
 mod api_keys;
 mod chain_rules;

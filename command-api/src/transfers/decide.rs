@@ -1,84 +1,42 @@
 //! Deciding on a transfer as it was read: approve, deny, cancel.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
 use axum::response::Response;
-use http::HeaderMap;
 use vaultstream_client::Reason;
 use vaultstream_domain::transfer::{ChangeTransfer, TransferCommand};
 use vaultstream_event_schemas::TransferId;
-use vaultstream_gateway::door::Asked;
+use vaultstream_gateway::ApiError;
 use vaultstream_gateway::preconditions::required_if_match;
 use vaultstream_gateway::resource::{self, TransferSources, not_found, path_id};
-use vaultstream_gateway::{ApiError, JsonBody};
 
+use crate::aimed::Aimed;
 use crate::answer::{Head, answer};
 use crate::intent::Intent;
-use crate::services::Services;
 use crate::text;
 
 type Answer = Result<Response, ApiError>;
-type Site = State<Arc<Services>>;
 
-pub(super) async fn approve(
-    State(services): Site,
-    asked: Asked,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody<Reason>,
-) -> Answer {
+pub(super) async fn approve(request: Aimed<Reason>) -> Answer {
+    let (aimed, body) = request.split();
     text::reason(body)?;
-    let command = TransferCommand::Approve { now: services.now() };
-    run(&services, &asked, &id, &headers, command).await
+    let now = aimed.services.now();
+    run(aimed, TransferCommand::Approve { now }).await
 }
 
-pub(super) async fn deny(
-    State(services): Site,
-    asked: Asked,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody<Reason>,
-) -> Answer {
-    run(
-        &services,
-        &asked,
-        &id,
-        &headers,
-        TransferCommand::Deny {
-            reason: text::reason(body)?,
-        },
-    )
-    .await
+pub(super) async fn deny(request: Aimed<Reason>) -> Answer {
+    let (aimed, body) = request.split();
+    let reason = text::reason(body)?;
+    run(aimed, TransferCommand::Deny { reason }).await
 }
 
-pub(super) async fn cancel(
-    State(services): Site,
-    asked: Asked,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody<Reason>,
-) -> Answer {
-    run(
-        &services,
-        &asked,
-        &id,
-        &headers,
-        TransferCommand::Cancel {
-            reason: text::reason(body)?,
-        },
-    )
-    .await
+pub(super) async fn cancel(request: Aimed<Reason>) -> Answer {
+    let (aimed, body) = request.split();
+    let reason = text::reason(body)?;
+    run(aimed, TransferCommand::Cancel { reason }).await
 }
 
-async fn run(
-    services: &Services,
-    asked: &Asked,
-    id: &str,
-    headers: &HeaderMap,
-    command: TransferCommand,
-) -> Answer {
-    let transfer: TransferId = path_id(id)?;
+async fn run(aimed: Aimed<()>, command: TransferCommand) -> Answer {
+    let (services, asked) = (&*aimed.services, &aimed.asked);
+    let transfer: TransferId = path_id(&aimed.id)?;
     let organization = asked.principal()?.organization;
     if services.registry.entry(transfer.shard()).is_none() {
         return Err(not_found());
@@ -93,7 +51,7 @@ async fn run(
         .filter(|e| e.envelope.organization == organization)
         .ok_or_else(not_found)?;
     let vault = first.envelope.owner.vault().ok_or_else(not_found)?;
-    let expected = required_if_match(headers)?.version();
+    let expected = required_if_match(&aimed.headers)?.version();
     let command_id = Intent::unclaimed(services).command;
     let use_case = ChangeTransfer {
         transfer,

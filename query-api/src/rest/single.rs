@@ -1,11 +1,16 @@
 //! Single resources.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, Uri};
-use vaultstream_event_schemas::{AccountId, ApiKeyId, ErrorCode, OrganizationId, TransferId, VaultId};
+use vaultstream_event_schemas::{
+    AccountId, ApiKeyId, ErrorCode, OrganizationId, StreamId, TransferId, VaultId,
+};
+use vaultstream_gateway::directory::Known;
 use vaultstream_gateway::door::Asked;
 use vaultstream_gateway::preconditions::{Tag, tagged};
 use vaultstream_gateway::query::Params;
@@ -23,41 +28,58 @@ fn checked(site: &Site, asked: &Asked, uri: &Uri) -> Result<(), ApiError> {
     site.at_least(&params).map(|_| ())
 }
 
-pub(super) async fn organization(
-    State(site): At,
+/// A checked request for the resource that the path names.
+pub(super) struct Single {
+    site: Arc<Site>,
     asked: Asked,
-    Path(id): Path<String>,
+    id: String,
     headers: HeaderMap,
-    uri: Uri,
-) -> Answer {
-    checked(&site, &asked, &uri)?;
-    let id: OrganizationId = path_id(&id)?;
-    let own = asked.principal()?.organization;
-    if id != own && own != site.platform {
-        return Err(not_found());
-    }
-    let known = directory::read(&*site.services.log, id.into())
-        .await?
-        .ok_or_else(not_found)?;
-    tagged(
-        &headers,
-        Tag::Version(known.version),
-        &resource::organization(&known)?,
-    )
 }
 
-pub(super) async fn api_key(
-    State(site): At,
-    asked: Asked,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Answer {
-    checked(&site, &asked, &uri)?;
-    let id: ApiKeyId = path_id(&id)?;
-    let known = owned(&*site.services.log, id, asked.principal()?.organization).await?;
-    let body = resource::api_key(&known, site.services.clock.now())?;
-    tagged(&headers, Tag::Whole(known.version), &body)
+impl FromRequestParts<Arc<Site>> for Single {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, ApiError> {
+        let asked = Asked::from_request_parts(parts, site).await?;
+        checked(site, &asked, &parts.uri)?;
+        // A path that is no text names nothing there is.
+        let Path(id) = Path::<String>::from_request_parts(parts, site)
+            .await
+            .map_err(|_| not_found())?;
+        Ok(Self {
+            site: Arc::clone(site),
+            asked,
+            id,
+            headers: parts.headers.clone(),
+        })
+    }
+}
+
+impl Single {
+    /// The resource, when the caller's organization owns it.
+    async fn owned<I: FromStr + Into<StreamId>>(&self) -> Result<Known, ApiError> {
+        let id: I = path_id(&self.id)?;
+        owned(&*self.site.services.log, id, self.asked.principal()?.organization).await
+    }
+}
+
+pub(super) async fn organization(single: Single) -> Answer {
+    let id: OrganizationId = path_id(&single.id)?;
+    let own = single.asked.principal()?.organization;
+    if id != own && own != single.site.platform {
+        return Err(not_found());
+    }
+    let known = directory::read(&*single.site.services.log, id.into())
+        .await?
+        .ok_or_else(not_found)?;
+    let body = resource::organization(&known)?;
+    tagged(&single.headers, Tag::Version(known.version), &body)
+}
+
+pub(super) async fn api_key(single: Single) -> Answer {
+    let known = single.owned::<ApiKeyId>().await?;
+    let body = resource::api_key(&known, single.site.services.clock.now())?;
+    tagged(&single.headers, Tag::Whole(known.version), &body)
 }
 
 pub(super) async fn current_session(State(site): At, asked: Asked, headers: HeaderMap, uri: Uri) -> Answer {
@@ -72,47 +94,21 @@ pub(super) async fn current_session(State(site): At, asked: Asked, headers: Head
     tagged(&headers, Tag::Whole(known.version), &body)
 }
 
-pub(super) async fn vault(
-    State(site): At,
-    asked: Asked,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Answer {
-    checked(&site, &asked, &uri)?;
-    let id: VaultId = path_id(&id)?;
-    let known = owned(&*site.services.log, id, asked.principal()?.organization).await?;
-    let body = resource::vault(&*site.services.log, &known).await?;
-    tagged(&headers, Tag::Whole(known.version), &body)
+pub(super) async fn vault(single: Single) -> Answer {
+    let known = single.owned::<VaultId>().await?;
+    let body = resource::vault(&*single.site.services.log, &known).await?;
+    tagged(&single.headers, Tag::Whole(known.version), &body)
 }
 
-pub(super) async fn account(
-    State(site): At,
-    asked: Asked,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Answer {
-    checked(&site, &asked, &uri)?;
-    let id: AccountId = path_id(&id)?;
-    let known = owned(&*site.services.log, id, asked.principal()?.organization).await?;
-    tagged(
-        &headers,
-        Tag::Version(known.version),
-        &resource::account(&known, &site.catalogue)?,
-    )
+pub(super) async fn account(single: Single) -> Answer {
+    let known = single.owned::<AccountId>().await?;
+    let body = resource::account(&known, &single.site.catalogue)?;
+    tagged(&single.headers, Tag::Version(known.version), &body)
 }
 
-pub(super) async fn transfer(
-    State(site): At,
-    asked: Asked,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Answer {
-    checked(&site, &asked, &uri)?;
-    let id: TransferId = path_id(&id)?;
-    let organization = asked.principal()?.organization;
-    let body = resource::transfer(site.transfer_sources(), id, organization).await?;
-    tagged(&headers, Tag::Whole(body.version), &body)
+pub(super) async fn transfer(single: Single) -> Answer {
+    let id: TransferId = path_id(&single.id)?;
+    let organization = single.asked.principal()?.organization;
+    let body = resource::transfer(single.site.transfer_sources(), id, organization).await?;
+    tagged(&single.headers, Tag::Whole(body.version), &body)
 }
