@@ -8,3 +8,4 @@ mod ground;
 mod opening;
 mod race;
 mod standstill;
+mod twin;
