@@ -41,7 +41,8 @@ fn sampled<'a>(traces: impl Iterator<Item = Option<&'a str>>) -> Option<String> 
 }
 
 fn is_sampled(traceparent: &str) -> bool {
-    traceparent.len() == 55 && traceparent
+    traceparent.len() == 55
+        && traceparent
             .as_bytes()
             .last()
             .is_some_and(|flag| b"13579bdf".contains(flag))
@@ -58,7 +59,15 @@ mod tests {
     #[test]
     fn only_sampled_requests_should_be_named_and_once() {
         let (a, b, c) = (parent(1, "01"), parent(2, "00"), parent(3, "01"));
-        let traces = [Some(&*a), None, Some(&*b), Some(&*a), Some("nonsense-01"), Some(&*c), Some(&*a)];
+        let traces = [
+            Some(&*a),
+            None,
+            Some(&*b),
+            Some(&*a),
+            Some("nonsense-01"),
+            Some(&*c),
+            Some(&*a),
+        ];
         assert_eq!(sampled(traces.into_iter()), Some(format!("{a},{c}")));
         assert_eq!(sampled([Some(&*b), None].into_iter()), None);
     }
