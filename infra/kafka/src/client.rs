@@ -36,6 +36,11 @@ impl Ears {
         cause.or(memory.last.as_ref()).cloned().map(Heard)
     }
 
+    /// Whether it was heard what is wrong, and not only that nobody answers.
+    pub(crate) fn has_cause(&self) -> bool {
+        self.memory().cause.is_some()
+    }
+
     /// Whether no broker is connected, as far as is known.
     pub(crate) fn alone(&self) -> bool {
         self.memory().alone

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 use vaultstream_event_schemas::{Registry, ShardNumber};
 
 use crate::client::{Ears, blocking, create};
@@ -19,6 +20,11 @@ use crate::options::KafkaOptions;
 
 /// The largest record, in bytes, headers included.
 pub const MAX_RECORD: u32 = 4 << 20;
+
+/// How long the brokers are asked at a time.
+const SLICE: Duration = Duration::from_secs(1);
+/// How long a refusal has to last: one of several servers may be wrong, and the others right.
+const LASTING: Duration = Duration::from_secs(3);
 
 /// Where the records of a shard are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,14 +187,8 @@ async fn describe(options: &KafkaOptions, topics: &Topics) -> Result<Vec<Found>,
     let (options, named) = (options.clone(), topics.named.clone());
     blocking("look at topics", move || {
         let consumer: BaseConsumer<Ears> = create(&config, ears.clone())?;
-        let patience = Duration::from_millis(options.patience_ms.max(1));
         let found = named.iter().map(|(topic, wanted)| {
-            let metadata = consumer.fetch_metadata(Some(topic), patience).map_err(|_| {
-                // Errors of the connection come as events of the client, which somebody has to ask for.
-                let mut events = 0..100;
-                while events.next().is_some() && consumer.poll(Duration::from_millis(10)).is_some() {}
-                ears.unanswered(&options)
-            })?;
+            let metadata = metadata(&consumer, &ears, &options, topic)?;
             let described = metadata.topics().iter().find(|t| t.name() == &**topic);
             Ok(judge(topic, *wanted, described))
         });
@@ -197,7 +197,31 @@ async fn describe(options: &KafkaOptions, topics: &Topics) -> Result<Vec<Found>,
     .await
 }
 
-fn judge(topic: &str, wanted: i32, described: Option<&rdkafka::metadata::MetadataTopic>) -> Found {
+/// What the brokers say about a topic. A refusal that lasts is not waited out: secrets do not get right by patience.
+fn metadata(
+    consumer: &BaseConsumer<Ears>,
+    ears: &Ears,
+    options: &KafkaOptions,
+    topic: &str,
+) -> Result<Metadata, KafkaError> {
+    let patience = Duration::from_millis(options.patience_ms.max(1));
+    let begun = Instant::now();
+    loop {
+        let slice = patience.saturating_sub(begun.elapsed()).min(SLICE);
+        if let Ok(metadata) = consumer.fetch_metadata(Some(topic), slice) {
+            return Ok(metadata);
+        }
+        // Errors of the connection come as events of the client, which somebody has to ask for.
+        let mut events = 0..100;
+        while events.next().is_some() && consumer.poll(Duration::from_millis(10)).is_some() {}
+        let refused = ears.has_cause() && begun.elapsed() >= LASTING;
+        if refused || begun.elapsed() >= patience {
+            return Err(ears.unanswered(options));
+        }
+    }
+}
+
+fn judge(topic: &str, wanted: i32, described: Option<&MetadataTopic>) -> Found {
     let Some(described) = described else {
         return Found::Missing(topic.to_owned());
     };

@@ -24,7 +24,7 @@ fn secured(kafka: &SecuredKafka) -> KafkaOptions {
             user: kafka.user().to_owned(),
             password: Password::new(kafka.password()),
         },
-        patience_ms: 4_000,
+        patience_ms: 30_000,
         ..options(kafka.bootstrap())
     }
 }
@@ -104,6 +104,7 @@ async fn secured_broker_should_take_the_right_secrets_and_name_the_wrong_ones() 
 
     let plain = KafkaOptions {
         security: Security::Plain,
+        patience_ms: 3_000,
         ..right.clone()
     };
     let plain = refused(&plain).await;
