@@ -230,11 +230,14 @@ impl Raw {
 }
 
 fn texts(parts: &[KeyPart]) -> Result<Vec<&str>> {
-    let text = |part| match part {
-        KeyPart::Text(text) => Ok(text.as_str()),
-        KeyPart::Number(_) => anyhow::bail!("a text is wanted"),
-    };
-    parts.iter().map(text).collect()
+    let mut texts = Vec::with_capacity(parts.len());
+    for part in parts {
+        let KeyPart::Text(text) = part else {
+            anyhow::bail!("a text is wanted");
+        };
+        texts.push(text.as_str());
+    }
+    Ok(texts)
 }
 
 /// Counts rows on their way to the store.
