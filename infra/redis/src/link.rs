@@ -175,7 +175,10 @@ impl Link {
         state.retry_at = Some(Instant::now() + self.pause);
         if !std::mem::replace(&mut state.told, true) {
             let why = error.map_or_else(|| "no answer in time".to_owned(), ToString::to_string);
-            tracing::warn!(why, "redis does not answer; the cache misses and limits count locally");
+            tracing::warn!(
+                why,
+                "redis does not answer; the cache misses and limits count locally"
+            );
         }
     }
 

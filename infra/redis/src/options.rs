@@ -43,10 +43,7 @@ impl RedisOptions {
             );
         }
         if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
-            return refuse(
-                "timeout",
-                format!("{:?} is not within 1 to 50 ms", self.timeout),
-            );
+            return refuse("timeout", format!("{:?} is not within 1 to 50 ms", self.timeout));
         }
         if !(Duration::from_millis(50)..=Duration::from_secs(10)).contains(&self.pause) {
             return refuse("pause", format!("{:?} is not within 50 ms to 10 s", self.pause));
@@ -59,7 +56,9 @@ impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The address may hold a password.
         let mut shown = f.debug_struct("RedisOptions");
-        shown.field("prefix", &self.prefix).field("timeout", &self.timeout);
+        shown
+            .field("prefix", &self.prefix)
+            .field("timeout", &self.timeout);
         shown.field("pause", &self.pause).finish_non_exhaustive()
     }
 }

@@ -109,8 +109,15 @@ async fn buckets_should_go_away_once_they_are_full() {
     let client = redis::Client::open(Redis::shared().url()).expect("an address");
     let mut redis = client.get_multiplexed_async_connection().await.expect("connects");
     let key = format!("{prefix}r:bucket");
-    let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut redis).await.expect("answers");
-    assert!((0..=1_200).contains(&left), "{left} ms: the time to be full and a second");
+    let left: i64 = redis::cmd("PTTL")
+        .arg(&key)
+        .query_async(&mut redis)
+        .await
+        .expect("answers");
+    assert!(
+        (0..=1_200).contains(&left),
+        "{left} ms: the time to be full and a second"
+    );
 }
 
 #[test]

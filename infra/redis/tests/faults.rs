@@ -111,7 +111,10 @@ async fn paused_redis_should_cost_a_few_waits_a_second() {
     redis.pause().expect("paused");
     let (asked, waited) = node.ask_for_a_second().await;
     println!("paused: {asked} misses a second, {waited} of them slow");
-    assert!(asked > 1_000 && (1..=5).contains(&waited), "{asked} asked, {waited} waited");
+    assert!(
+        asked > 1_000 && (1..=5).contains(&waited),
+        "{asked} asked, {waited} waited"
+    );
     node.counts_alone("c").await;
     redis.resume().expect("resumed");
     node.back().await;
@@ -144,7 +147,10 @@ async fn commands_under_way_when_redis_dies_should_end_in_time() {
     redis.kill().expect("killed");
     for caller in callers {
         let longest = caller.await.expect("no caller fell");
-        assert!(longest < Duration::from_millis(300), "{longest:?} for two commands");
+        assert!(
+            longest < Duration::from_millis(300),
+            "{longest:?} for two commands"
+        );
     }
     assert!(!node.link.is_up());
 }

@@ -111,8 +111,15 @@ async fn odd_rates_should_give_their_whole_burst(limits: &impl RateLimits) {
     for (burst, per_second) in [(7, 3), (3, 7), (1, 1), (0, 0)] {
         let (name, rate) = (format!("odd {burst} {per_second}"), Rate { burst, per_second });
         // The whole burst at once takes what single tokens would, whatever the division leaves over.
-        assert_eq!(limits.take(&name, burst.max(1), rate).await, Verdict::Go, "{name}");
-        waits(limits.take(&name, burst.max(1), rate).await, Duration::from_secs(3));
+        assert_eq!(
+            limits.take(&name, burst.max(1), rate).await,
+            Verdict::Go,
+            "{name}"
+        );
+        waits(
+            limits.take(&name, burst.max(1), rate).await,
+            Duration::from_secs(3),
+        );
     }
 }
 
