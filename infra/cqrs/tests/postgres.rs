@@ -213,7 +213,10 @@ async fn stock_repository_should_read_every_stream_as_we_do() {
 
 /// Folds what a replay dispatches, by aggregate.
 #[derive(Clone, Default)]
-struct Folding(Arc<Mutex<BTreeMap<String, (Wrapped<Transfer>, usize)>>>);
+struct Folding(Arc<Mutex<Folded>>);
+
+/// The state of each aggregate and the sequence it ends at.
+type Folded = BTreeMap<String, (Wrapped<Transfer>, usize)>;
 
 #[async_trait]
 impl Query<Wrapped<Transfer>> for Folding {

@@ -15,6 +15,10 @@ const INSERT: &str = "WITH stream AS (INSERT INTO vaultstream.stream_head (strea
      FROM unnest($1::bigint[], $2::integer[], $3::bigint[], $4::text[], $6::bytea[], $5::bytea[], $7::bytea[]) \
      AS e(position, shard, sequence, stream, hash, envelope, payload)";
 
+/// Position, shard, sequence and stream of each event.
+type Keys = (Vec<i64>, Vec<i32>, Vec<i64>, Vec<String>);
+type Columns<'a> = Vec<&'a [u8]>;
+
 /// Inserts the events of single-event commands on new streams into an empty log, `per_statement` at a time, and gives
 /// the time it took.
 pub async fn insert(
@@ -28,8 +32,8 @@ pub async fn insert(
         let events = chunk
             .iter()
             .flat_map(|c| c.streams.iter().flat_map(|part| &part.events));
-        let mut columns: (Vec<i64>, Vec<i32>, Vec<i64>, Vec<String>) = Default::default();
-        let mut bytes: (Vec<&[u8]>, Vec<&[u8]>, Vec<&[u8]>) = Default::default();
+        let mut columns: Keys = Default::default();
+        let mut bytes: (Columns<'_>, Columns<'_>, Columns<'_>) = Default::default();
         for event in events {
             let envelope = &event.envelope;
             let position = positions.entry(envelope.shard).or_insert(0i64);

@@ -174,6 +174,9 @@ fn compare(
     Ok(())
 }
 
+/// Number, family, k, home and whether that is here, of each shard.
+type Columns<'a> = (Vec<i32>, Vec<String>, Vec<i32>, Vec<&'a str>, Vec<bool>);
+
 async fn write(
     databases: &[Arc<Database>],
     index: usize,
@@ -182,7 +185,7 @@ async fn write(
     homes: &[usize],
 ) -> Result<(), OpenError> {
     let database = databases[index].name();
-    let mut columns: (Vec<i32>, Vec<String>, Vec<i32>, Vec<&str>, Vec<bool>) = Default::default();
+    let mut columns: Columns<'_> = Default::default();
     for (entry, home) in registry.entries().iter().zip(homes) {
         let family = serde_json::to_string(&entry.family).map_err(|e| OpenError::RegistryDamaged {
             database: database.to_owned(),
