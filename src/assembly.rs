@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::ports::{
-    Bus, Clock, EventLog, Ids, Leases, Progress, Publisher, Rng, Spawn, ViewStore,
+    Bus, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, ViewStore,
 };
 use vaultstream_infra_keystore::{Keystore, MasterKeySource, Options as KeystoreOptions, Secret};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
@@ -43,6 +43,8 @@ pub struct Engines {
     pub progress: Arc<dyn Progress>,
     /// Who works on what.
     pub leases: Arc<dyn Leases>,
+    /// Rates that several processes share.
+    pub rate_limits: Option<Arc<dyn RateLimits>>,
 }
 
 /// Every port, filled.
@@ -151,6 +153,33 @@ impl Assembly {
     }
 }
 
+/// Opens the log alone; `migrates` says whether its schema may be brought up to date.
+pub async fn open_log(config: &Config, migrates: bool) -> Result<Arc<dyn EventLog>> {
+    match config.assembly.kind {
+        Kind::Embedded => {
+            // The embedded log makes and upgrades its own tables.
+            let _ = migrates;
+            let config = config.clone();
+            tokio::task::spawn_blocking(move || embedded::open_log(&config))
+                .await
+                .context("opening the log was interrupted")?
+        }
+        #[cfg(feature = "cluster")]
+        Kind::Cluster => {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let log = cluster::open_log(config, migrates, &clock).await?;
+            Ok(Arc::new(log))
+        }
+        #[cfg(not(feature = "cluster"))]
+        Kind::Cluster => Err(no_cluster()),
+    }
+}
+
+#[cfg(not(feature = "cluster"))]
+fn no_cluster() -> anyhow::Error {
+    anyhow::anyhow!("this build has no cluster engines; build with `cargo build --release --features cluster`")
+}
+
 async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Result<Engines> {
     match config.assembly.kind {
         Kind::Embedded => {
@@ -168,9 +197,7 @@ async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) ->
         #[cfg(not(feature = "cluster"))]
         Kind::Cluster => {
             let _ = clock;
-            anyhow::bail!(
-                "this build has no cluster engines; build with `cargo build --release --features cluster`"
-            )
+            Err(no_cluster())
         }
     }
 }

@@ -342,6 +342,34 @@ mod tests {
     }
 
     #[test]
+    fn deployed_configuration_should_load() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("infra/deploy/config/cluster.toml");
+        let config = Config::load(Some(&file), &Overrides::default()).expect("it is what compose runs with");
+        assert_eq!(config.assembly.kind, Kind::Cluster);
+        config.engines().expect("every engine is there");
+    }
+
+    #[test]
+    fn cluster_should_name_what_is_missing_and_what_is_too_much() {
+        let cluster = "[assembly]\nkind = \"cluster\"\ncluster = \"x\"\n";
+        let kafka = "[kafka]\nbootstrap = [\"127.0.0.1:1\"]\n";
+        for (extra, word) in [
+            (cluster.to_owned(), "[postgres]"),
+            (kafka.to_owned(), "[kafka]"),
+            (format!("{cluster}[postgres]\ndatabases = []\n{kafka}[scylla]\nnodes = []\n"), "postgres.databases"),
+            (
+                format!(
+                    "{cluster}[postgres]\ndatabases = [{{ url = \"env:X\" }}]\n{kafka}[scylla]\nnodes = [\"127.0.0.1:1\"]\n"
+                ),
+                "sandbox node lives inside one process",
+            ),
+        ] {
+            let error = format!("{:#}", with(&extra).expect_err(word));
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
     fn sandbox_should_not_stand_beside_a_live_chain() {
         let chain = |id: u64, sandbox: bool, node: &str| {
             format!(

@@ -1,5 +1,6 @@
 //! The binary `vaultstream`: reads the configuration, puts adapters into ports, starts the parts of this process.
 
+mod archive;
 mod assembly;
 mod cli;
 mod config;
@@ -40,6 +41,10 @@ enum Verb {
     Serve(Serve),
     #[command(flatten)]
     People(cli::People),
+    /// Write the event log, or a part of it, into a file of JSON lines.
+    Export(archive::Export),
+    /// Take a file that `export` wrote into a log that has what comes before it.
+    Import(archive::Import),
     /// Print what is generated from the code: sdl, openapi, errors, or schemas with --out.
     #[command(hide = true)]
     Emit {
@@ -91,6 +96,8 @@ impl Serve {
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::People(people) => return cli::run(people),
+        Verb::Export(options) => archive::run_export(&options),
+        Verb::Import(options) => archive::run_import(&options),
         Verb::Emit { what, out } => emit::run(what, out.as_deref()),
         Verb::Serve(options) => {
             let roles = roles::Roles::new(&options.role);

@@ -36,7 +36,7 @@ async fn open(
     let principal = services
         .parts
         .credentials
-        .authenticate(Presented::Key(&body.key), &|| Ok(()))
+        .authenticate(Presented::Key(&body.key), None)
         .await;
     let principal = principal.map_err(|error| match error.code() {
         ErrorCode::Unauthenticated => ApiError::field(

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use vaultstream_domain::State;
 use vaultstream_domain::organization::{ApiKeyState, SessionState};
 use vaultstream_domain::ports::Clock;
@@ -27,8 +28,15 @@ pub enum Presented<'a> {
     Cookie(&'a str),
 }
 
-/// Asked before a text that is not known is looked up in the log.
-pub type BeforeLookup<'a> = &'a (dyn Fn() -> Result<(), ApiError> + Send + Sync);
+/// Paid before a text that is not known is looked up in the log.
+#[async_trait]
+pub trait Toll: Send + Sync {
+    /// Takes it, or says why not.
+    async fn pay(&self) -> Result<(), ApiError>;
+}
+
+/// Who pays; nobody for a look-up of our own.
+pub type BeforeLookup<'a> = Option<&'a dyn Toll>;
 
 /// The service. Cheap to clone.
 #[derive(Clone)]
@@ -68,8 +76,8 @@ impl Credentials {
     /// Whether who was let in would be let in now.
     pub async fn is_still_valid(&self, principal: &Principal) -> Result<bool, ApiError> {
         let again = match principal.session {
-            Some(session) => self.session(session, None, &|| Ok(())).await,
-            None => self.key(principal.key, None, &|| Ok(())).await,
+            Some(session) => self.session(session, None, None).await,
+            None => self.key(principal.key, None, None).await,
         };
         match again {
             // Losing a scope or the organization's standing ends what was opened with it.
@@ -101,7 +109,9 @@ impl Credentials {
         if let Some(known) = self.directory.kept(stream) {
             return Ok(known);
         }
-        before()?;
+        if let Some(toll) = before {
+            toll.pay().await?;
+        }
         self.directory.fresh(stream).await?.ok_or_else(refused)
     }
 
@@ -117,7 +127,9 @@ impl Credentials {
         };
         let issued = key.issued.as_ref().ok_or_else(refused)?;
         if secret.is_some_and(|s| !s.matches(&issued.secret_sha256)) {
-            before()?;
+            if let Some(toll) = before {
+            toll.pay().await?;
+        }
             return Err(refused());
         }
         if !key.is_usable(self.clock.now()) {
@@ -138,7 +150,9 @@ impl Credentials {
         };
         let opened = session.opened.as_ref().ok_or_else(refused)?;
         if secret.is_some_and(|s| !s.matches(&opened.secret_sha256)) {
-            before()?;
+            if let Some(toll) = before {
+            toll.pay().await?;
+        }
             return Err(refused());
         }
         let key_stream = self.known(opened.key.into(), before).await?;
@@ -159,7 +173,7 @@ impl Credentials {
         session: Option<(SessionId, &SessionState)>,
     ) -> Result<Principal, ApiError> {
         let issued = key.issued.as_ref().ok_or_else(refused)?;
-        let organization = self.known(issued.organization.into(), &|| Ok(())).await?;
+        let organization = self.known(issued.organization.into(), None).await?;
         let State::Organization(state) = &organization.state else {
             return Err(refused());
         };

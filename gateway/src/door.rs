@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::handler::Handler;
@@ -15,11 +16,11 @@ use axum::routing::on;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use vaultstream_client::BROWSER_HEADER;
-use vaultstream_domain::ports::Clock;
+use vaultstream_domain::ports::{Clock, RateLimits};
 use vaultstream_event_schemas::ErrorCode;
 use vaultstream_event_schemas::status::OrganizationStatus;
 
-use crate::credentials::{Credentials, Presented};
+use crate::credentials::{Credentials, Presented, Toll};
 use crate::edge::RequestInfo;
 use crate::error::{ApiError, In};
 use crate::limit::{Caller, Limiter, Quota, Verdict};
@@ -95,11 +96,20 @@ impl Demand {
 impl Door {
     /// A door of these parts.
     pub fn new(parts: DoorParts) -> Arc<Self> {
+        Self::with(parts, |limiter| limiter)
+    }
+
+    /// A door whose rates are shared with the doors of other processes.
+    pub fn sharing(parts: DoorParts, limits: &Arc<dyn RateLimits>) -> Arc<Self> {
+        Self::with(parts, |limiter| limiter.shared(Arc::clone(limits)))
+    }
+
+    fn with(parts: DoorParts, share: impl Fn(Limiter) -> Limiter) -> Arc<Self> {
         Arc::new(Self {
             credentials: parts.credentials,
             clock: parts.clock,
-            per_credential: Limiter::new(parts.per_credential),
-            per_address: Limiter::new(parts.per_address),
+            per_credential: share(Limiter::new(parts.per_credential)),
+            per_address: share(Limiter::new(parts.per_address)),
         })
     }
 
@@ -117,18 +127,20 @@ impl Door {
     ) -> Result<(Option<Principal>, Verdict), ApiError> {
         let stranger = Caller::Address(info.peer);
         if demand.access == Access::Public {
-            return Ok((None, self.allow(&self.per_address, stranger)?));
+            return Ok((None, self.allow(&self.per_address, stranger).await?));
         }
-        let one_more_try = || self.allow(&self.per_address, stranger).map(|_| ());
+        let toll = self.toll(info);
         let presented = presented(headers)?;
         let principal = match presented {
-            Some(presented) => self.credentials.authenticate(presented, &one_more_try).await?,
+            Some(presented) => self.credentials.authenticate(presented, Some(&toll)).await?,
             None => {
-                one_more_try()?;
+                toll.pay().await?;
                 return Err(ApiError::new(ErrorCode::Unauthenticated));
             }
         };
-        let verdict = self.allow(&self.per_credential, Caller::Credential(principal.credential()))?;
+        let verdict = self
+            .allow(&self.per_credential, Caller::Credential(principal.credential()))
+            .await?;
         if demand.own_page && principal.session.is_some() && !headers.contains_key(BROWSER_HEADER) {
             let detail = "a request with the session cookie needs the header X-Vaultstream-Request: 1";
             return Err(ApiError::field(
@@ -150,12 +162,9 @@ impl Door {
         headers: &HeaderMap,
         info: &RequestInfo,
     ) -> Result<Option<Principal>, ApiError> {
-        let one_more_try = || {
-            self.allow(&self.per_address, Caller::Address(info.peer))
-                .map(|_| ())
-        };
+        let toll = self.toll(info);
         let Some(presented) = presented(headers)? else {
-            one_more_try()?;
+            toll.pay().await?;
             return Ok(None);
         };
         if matches!(presented, Presented::Cookie(_)) && !headers.contains_key(header::ORIGIN) {
@@ -167,25 +176,31 @@ impl Door {
                 detail,
             ));
         }
-        let principal = self.credentials.authenticate(presented, &one_more_try).await?;
-        self.allow(&self.per_credential, Caller::Credential(principal.credential()))?;
+        let principal = self.credentials.authenticate(presented, Some(&toll)).await?;
+        self.allow(&self.per_credential, Caller::Credential(principal.credential()))
+            .await?;
         Ok(Some(principal))
     }
 
     /// Lets in who presents a key in a message: `Bearer <key>` or the bare key.
     pub async fn admit_key(&self, text: &str, info: &RequestInfo) -> Result<Principal, ApiError> {
-        let one_more_try = || {
-            self.allow(&self.per_address, Caller::Address(info.peer))
-                .map(|_| ())
-        };
+        let toll = self.toll(info);
         let key = text.strip_prefix("Bearer ").unwrap_or(text).trim();
         self.credentials
-            .authenticate(Presented::Key(key), &one_more_try)
+            .authenticate(Presented::Key(key), Some(&toll))
             .await
     }
 
-    fn allow(&self, limiter: &Limiter, caller: Caller) -> Result<Verdict, ApiError> {
-        let verdict = limiter.take(caller, self.clock.now());
+    /// What a stranger pays for having an unknown credential looked up.
+    const fn toll(&self, info: &RequestInfo) -> StrangersToll<'_> {
+        StrangersToll {
+            door: self,
+            caller: Caller::Address(info.peer),
+        }
+    }
+
+    async fn allow(&self, limiter: &Limiter, caller: Caller) -> Result<Verdict, ApiError> {
+        let verdict = limiter.take(caller, self.clock.now()).await;
         if verdict.allowed {
             return Ok(verdict);
         }
@@ -194,6 +209,18 @@ impl Door {
             error = error.header(name, value);
         }
         Err(error)
+    }
+}
+
+struct StrangersToll<'a> {
+    door: &'a Door,
+    caller: Caller,
+}
+
+#[async_trait]
+impl Toll for StrangersToll<'_> {
+    async fn pay(&self) -> Result<(), ApiError> {
+        self.door.allow(&self.door.per_address, self.caller).await.map(drop)
     }
 }
 

@@ -2,13 +2,20 @@
 //!
 //! The generic cell rate algorithm: a bucket is one number, the time at which it would be full again. The map of
 //! buckets is bounded; a bucket that falls out begins anew, which favours the caller and never the memory.
+//!
+//! Where several processes share their limits, a bucket of this process is filled from a shared one, many tokens at a
+//! time: a request rarely waits for the shared store, and what a process has taken and not used is lost to the caller
+//! only until its next request here.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 use uuid::Uuid;
+use vaultstream_domain::ports::RateLimits;
+use vaultstream_domain::ports::rate_limits::{Rate, Verdict as SharedVerdict};
 use vaultstream_event_schemas::Timestamp;
 
 /// How much one caller may do.
@@ -29,6 +36,16 @@ pub enum Caller {
     Address(Option<IpAddr>),
 }
 
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential(id) => write!(f, "credential/{id}"),
+            Self::Address(Some(address)) => write!(f, "address/{address}"),
+            Self::Address(None) => f.write_str("address/none"),
+        }
+    }
+}
+
 /// What a bucket says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
@@ -41,12 +58,23 @@ pub struct Verdict {
 }
 
 /// All buckets of a kind.
-#[derive(Debug)]
 pub struct Limiter {
     quota: Quota,
     /// Time at which each bucket is full again, in microseconds.
     buckets: Mutex<LruCache<Caller, i64>>,
+    shared: Option<Shared>,
 }
+
+/// Buckets that other processes share.
+struct Shared {
+    limits: Arc<dyn RateLimits>,
+    /// Tokens of the shared bucket that this process has taken and not used.
+    prepaid: Mutex<LruCache<Caller, u32>>,
+}
+
+/// Which part of a burst is taken from a shared bucket at a time, and the most tokens.
+const SHARE: u32 = 8;
+const MAX_TAKEN: u32 = 256;
 
 /// How many callers are remembered.
 const MAX_CALLERS: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
@@ -57,7 +85,18 @@ impl Limiter {
         Self {
             quota,
             buckets: Mutex::new(LruCache::new(MAX_CALLERS)),
+            shared: None,
         }
+    }
+
+    /// The same quota, shared with other processes.
+    #[must_use]
+    pub fn shared(mut self, limits: Arc<dyn RateLimits>) -> Self {
+        self.shared = Some(Shared {
+            limits,
+            prepaid: Mutex::new(LruCache::new(MAX_CALLERS)),
+        });
+        self
     }
 
     /// The quota.
@@ -65,8 +104,20 @@ impl Limiter {
         self.quota
     }
 
-    /// Takes one request out of the caller's bucket, if it has one.
-    pub fn take(&self, caller: Caller, now: Timestamp) -> Verdict {
+    /// Takes one request out of the caller's bucket, here and where it is shared.
+    pub async fn take(&self, caller: Caller, now: Timestamp) -> Verdict {
+        let here = self.take_here(caller, now);
+        match &self.shared {
+            Some(shared) if here.allowed => shared.take(caller, self.quota).await.map_or(here, |wait| Verdict {
+                allowed: false,
+                remaining: 0,
+                reset_seconds: wait,
+            }),
+            _ => here,
+        }
+    }
+
+    fn take_here(&self, caller: Caller, now: Timestamp) -> Verdict {
         let (now, step) = (
             now.as_micros(),
             1_000_000 / i64::from(self.quota.per_second.max(1)),
@@ -93,6 +144,40 @@ impl Limiter {
     }
 }
 
+impl Shared {
+    /// Uses one token; answers in how many seconds there is one when there is none.
+    async fn take(&self, caller: Caller, quota: Quota) -> Option<u64> {
+        if self.use_prepaid(caller) {
+            return None;
+        }
+        let taken = (quota.burst / SHARE).clamp(1, MAX_TAKEN);
+        let rate = Rate {
+            burst: quota.burst,
+            per_second: quota.per_second,
+        };
+        match self.limits.take(&caller.to_string(), taken, rate).await {
+            SharedVerdict::Go => {
+                let mut prepaid = self.prepaid.lock().unwrap_or_else(PoisonError::into_inner);
+                let left = prepaid.get(&caller).copied().unwrap_or(0);
+                prepaid.put(caller, left.saturating_add(taken - 1));
+                None
+            }
+            SharedVerdict::Wait(wait) => Some(wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)),
+        }
+    }
+
+    fn use_prepaid(&self, caller: Caller) -> bool {
+        let mut prepaid = self.prepaid.lock().unwrap_or_else(PoisonError::into_inner);
+        match prepaid.get_mut(&caller) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 fn seconds(us: i64) -> u64 {
     u64::try_from(us).unwrap_or(0).div_ceil(1_000_000)
 }
@@ -113,17 +198,17 @@ mod tests {
             per_second: 10,
             burst: 3,
         });
-        let remaining: Vec<_> = (0..3).map(|_| limiter.take(ANYONE, at(0)).remaining).collect();
+        let remaining: Vec<_> = (0..3).map(|_| limiter.take_here(ANYONE, at(0)).remaining).collect();
         assert_eq!(remaining, [2, 1, 0]);
-        let refused = limiter.take(ANYONE, at(0));
+        let refused = limiter.take_here(ANYONE, at(0));
         assert!(!refused.allowed && refused.reset_seconds == 1);
         assert!(
-            !limiter.take(ANYONE, at(99)).allowed,
+            !limiter.take_here(ANYONE, at(99)).allowed,
             "a refusal does not push the refill away"
         );
-        assert!(limiter.take(ANYONE, at(100)).allowed);
-        assert!(!limiter.take(ANYONE, at(100)).allowed);
-        assert_eq!(limiter.take(ANYONE, at(60_000)).remaining, 2);
+        assert!(limiter.take_here(ANYONE, at(100)).allowed);
+        assert!(!limiter.take_here(ANYONE, at(100)).allowed);
+        assert_eq!(limiter.take_here(ANYONE, at(60_000)).remaining, 2);
     }
 
     #[test]
@@ -133,12 +218,12 @@ mod tests {
             burst: 1,
         });
         let key = Caller::Credential(Uuid::from_u128(7));
-        assert!(limiter.take(ANYONE, at(0)).allowed);
-        assert!(limiter.take(key, at(0)).allowed);
-        assert!(!limiter.take(key, at(0)).allowed);
+        assert!(limiter.take_here(ANYONE, at(0)).allowed);
+        assert!(limiter.take_here(key, at(0)).allowed);
+        assert!(!limiter.take_here(key, at(0)).allowed);
         assert!(
             limiter
-                .take(Caller::Address(Some([127, 0, 0, 1].into())), at(0))
+                .take_here(Caller::Address(Some([127, 0, 0, 1].into())), at(0))
                 .allowed
         );
     }
@@ -149,7 +234,41 @@ mod tests {
             per_second: 1,
             burst: 1,
         });
-        assert!(limiter.take(ANYONE, at(10_000)).allowed);
-        assert!(!limiter.take(ANYONE, at(0)).allowed);
+        assert!(limiter.take_here(ANYONE, at(10_000)).allowed);
+        assert!(!limiter.take_here(ANYONE, at(0)).allowed);
+    }
+
+    /// A shared bucket without a refill.
+    struct Fixed(Mutex<u32>);
+
+    #[async_trait::async_trait]
+    impl RateLimits for Fixed {
+        async fn take(&self, _: &str, cost: u32, _: Rate) -> SharedVerdict {
+            let mut left = self.0.lock().expect("never poisoned");
+            match left.checked_sub(cost) {
+                Some(rest) => {
+                    *left = rest;
+                    SharedVerdict::Go
+                }
+                None => SharedVerdict::Wait(std::time::Duration::from_millis(1_500)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn processes_should_share_what_they_do_not_have_twice() {
+        let quota = Quota {
+            per_second: 1,
+            burst: 16,
+        };
+        let limits = Arc::new(Fixed(Mutex::new(16)));
+        let doors = [0, 1].map(|_| Limiter::new(quota).shared(limits.clone()));
+        let mut allowed = 0;
+        for n in 0..32 {
+            let verdict = doors[n % 2].take(ANYONE, at(0)).await;
+            allowed += u32::from(verdict.allowed);
+            assert!(verdict.allowed || verdict.reset_seconds == 2, "{verdict:?}");
+        }
+        assert_eq!(allowed, 16, "two doors with one bucket let in as many as one");
     }
 }

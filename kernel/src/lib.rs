@@ -4,6 +4,7 @@
 //! Invariants: time, tasks and storage come through ports, so a simulator drives this code unchanged; every queue has
 //! a bound; nothing is answered as done that is not durable. Refuses: nothing by itself; the domain and the log do.
 
+pub mod archive;
 pub mod consumer;
 pub mod executor;
 pub mod load;

@@ -7,17 +7,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use vaultstream_domain::ports::{Bus, Clock, EventLog, Publisher, ViewStore};
+use vaultstream_domain::ports::{Bus, Clock, EventLog, Publisher, RateLimits, ViewStore};
 use vaultstream_event_schemas::{Family, Slug};
 use vaultstream_infra_kafka::{
     Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
 };
 use vaultstream_infra_postgres::{DatabaseConfig, Migrate, PgLeases, PgLog, PgLogOptions, PgProgress, Shards};
+use vaultstream_infra_redis::{Link, RedisOptions, RedisRateLimits};
+use vaultstream_infra_runtime::MemoryRateLimits;
 use vaultstream_infra_scylla::{Credentials, Replication, ScyllaOptions, ScyllaViews};
 use vaultstream_kernel::LogBus;
 
 use super::Engines;
-use crate::config::{self, Config, Database, DatabaseShards, Kafka, KafkaSecurity, Scylla};
+use crate::config::{self, Config, Database, DatabaseShards, Kafka, KafkaSecurity, Redis, Scylla};
 use crate::roles::{Role, Roles};
 
 /// Connections of a process to each database: a role needs few, and a server has about a hundred for all of them.
@@ -27,17 +29,7 @@ const CONNECTIONS: u32 = 4;
 pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Result<Engines> {
     let engines = config.engines()?;
     let migrates = roles.has(Role::Migrate);
-    let log = PgLog::open(&PgLogOptions {
-        migrate: if migrates { Migrate::Apply } else { Migrate::Refuse },
-        ..PgLogOptions::new(
-            config.assembly.cluster.clone(),
-            engines.postgres.databases.iter().map(database).collect::<Result<_>>()?,
-            config.families(),
-            clock.clone(),
-        )
-    })
-    .await
-    .context("the event log on PostgreSQL cannot be used")?;
+    let log = open_log(config, migrates, clock).await?;
     let (progress, leases) = (PgProgress::new(log.first_database()), PgLeases::new(log.first_database()));
     let log: Arc<dyn EventLog> = Arc::new(log);
     let (bus, publisher) = ways(engines.kafka, roles, &log).await?;
@@ -59,7 +51,25 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
         views,
         progress: Arc::new(progress),
         leases: Arc::new(leases),
+        rate_limits: engines.redis.map(|redis| rate_limits(redis, clock)).transpose()?,
     })
+}
+
+/// Opens the log alone.
+pub async fn open_log(config: &Config, migrates: bool, clock: &Arc<dyn Clock>) -> Result<PgLog> {
+    let databases = &config.engines()?.postgres.databases;
+    let options = PgLogOptions {
+        migrate: if migrates { Migrate::Apply } else { Migrate::Refuse },
+        ..PgLogOptions::new(
+            config.assembly.cluster.clone(),
+            databases.iter().map(database).collect::<Result<_>>()?,
+            config.families(),
+            clock.clone(),
+        )
+    };
+    PgLog::open(&options)
+        .await
+        .context("the event log on PostgreSQL cannot be used")
 }
 
 /// The bus for those who fold, the publisher for those who relay; everybody else follows the log.
@@ -87,6 +97,14 @@ async fn ways(
         None
     };
     Ok((bus, publisher))
+}
+
+/// Rates in Redis; while it is away every process counts for itself.
+fn rate_limits(redis: &Redis, clock: &Arc<dyn Clock>) -> Result<Arc<dyn RateLimits>> {
+    let options = RedisOptions::new(config::endpoint(&redis.url).context("redis.url")?, redis.prefix.clone());
+    let link = Link::try_new(&options).context("Redis cannot be used")?;
+    let alone = Arc::new(MemoryRateLimits::new(clock.clone()));
+    Ok(Arc::new(RedisRateLimits::new(Arc::new(link), alone)))
 }
 
 fn database(database: &Database) -> Result<DatabaseConfig> {

@@ -13,18 +13,23 @@ use vaultstream_kernel::LogBus;
 use super::Engines;
 use crate::config::Config;
 
+/// Opens the log alone. Blocks.
+pub fn open_log(config: &Config) -> Result<Arc<dyn EventLog>> {
+    let options = LogOptions::new(config.data_dir.join("log.db"), config.families());
+    let log = SqliteLog::open(&options).context("the event log cannot be opened")?;
+    Ok(Arc::new(log))
+}
+
 /// Opens what lies in the data directory. Blocks.
 pub fn open(config: &Config) -> Result<Engines> {
     let dir = &config.data_dir;
-    let log = SqliteLog::open(&LogOptions::new(dir.join("log.db"), config.families()))
-        .context("the event log cannot be opened")?;
+    let log = open_log(config)?;
     // Families that are no longer configured keep their views.
     let kept: BTreeSet<Family> = log.registry().entries().iter().map(|e| e.family.clone()).collect();
     let views = SqliteViews::open(&ViewOptions::new(dir.join("views"), kept.into_iter().collect()))
         .context("the views cannot be opened")?;
     let progress = SqliteProgress::open(&dir.join("progress.db")).context("progress cannot be opened")?;
     let leases = SqliteLeases::open(&dir.join("leases.db")).context("leases cannot be opened")?;
-    let log: Arc<dyn EventLog> = Arc::new(log);
     Ok(Engines {
         bus: Arc::new(LogBus::new(log.clone())),
         log,
@@ -32,5 +37,7 @@ pub fn open(config: &Config) -> Result<Engines> {
         views: Some(Arc::new(views)),
         progress: Arc::new(progress),
         leases: Arc::new(leases),
+        // One process: its doors count for themselves.
+        rate_limits: None,
     })
 }

@@ -22,9 +22,9 @@ use vaultstream_query_api::services::Heads;
 use crate::assembly::Assembly;
 use crate::config::Config;
 use crate::health::{self, Health};
+use crate::requests;
 use crate::roles::{Role, Roles};
 use crate::web::{self, Dashboard};
-use crate::requests;
 
 /// Heads as the command side asks for them.
 struct HeadsOf(watch::Receiver<Heads>);
@@ -93,7 +93,11 @@ impl Doors<'_> {
     }
 
     fn chains(&self) -> Vec<vaultstream_event_schemas::chain::ChainSettings> {
-        self.assembly.chains.iter().map(|c| c.chain.settings.clone()).collect()
+        self.assembly
+            .chains
+            .iter()
+            .map(|c| c.chain.settings.clone())
+            .collect()
     }
 
     async fn open(&self, mut router: Router) -> Result<Router> {
@@ -107,12 +111,16 @@ impl Doors<'_> {
         .await?;
         let credentials = Credentials::new(directory.clone(), assembly.clock.clone());
         let (per_credential, per_address) = DoorParts::DEFAULT_QUOTAS;
-        let door = Door::new(DoorParts {
+        let parts = DoorParts {
             credentials: credentials.clone(),
             clock: assembly.clock.clone(),
             per_credential,
             per_address,
-        });
+        };
+        let door = match &assembly.engines.rate_limits {
+            Some(limits) => Door::sharing(parts, limits),
+            None => Door::new(parts),
+        };
         let mac = MacKey::new(assembly.keystore.platform_secret("token-mac").await?);
         if self.roles.has(Role::CommandApi) {
             let services = self.commands(directory, credentials, mac.clone());
@@ -141,7 +149,10 @@ impl Doors<'_> {
                 .merge(vaultstream_query_api::rest::router(rest, &door))
                 .merge(vaultstream_query_api::router(services, door));
         }
-        router = router.layer(from_fn_with_state(Arc::new(self.metrics.clone()), requests::count));
+        router = router.layer(from_fn_with_state(
+            Arc::new(self.metrics.clone()),
+            requests::count,
+        ));
         if self.dashboard.is_present() && self.roles.has(Role::QueryApi) {
             let dashboard = axum::routing::any(web::serve).with_state(self.dashboard.clone());
             router = router.fallback_service(dashboard);

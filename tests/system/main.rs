@@ -4,6 +4,7 @@ mod bad_input;
 mod boundaries;
 mod browser;
 mod chain;
+mod cluster;
 mod faults;
 mod journey;
 mod people;

@@ -180,7 +180,7 @@ impl Setup {
             link,
             key,
             client,
-            _data: self.data.clone(),
+            _data: Some(self.data.clone()),
         })
     }
 }
@@ -197,8 +197,8 @@ pub struct Product {
     pub key: String,
     /// A client under that key.
     pub client: Client,
-    /// Keeps the data directory for as long as the process uses it.
-    _data: Arc<TempDir>,
+    /// Keeps the data directory for as long as the process uses it; none where somebody else keeps it.
+    _data: Option<Arc<TempDir>>,
 }
 
 /// Asks again until there is an answer.
@@ -214,6 +214,18 @@ pub async fn until<T, F: Future<Output = Result<Option<T>>>>(what: &str, ask: im
 }
 
 impl Product {
+    /// A product that somebody else configured: where it answers, its link and its key.
+    pub fn of(process: Process, (base, link, key): (String, String, String), client: Client) -> Self {
+        Self {
+            process,
+            base,
+            link,
+            key,
+            client,
+            _data: None,
+        }
+    }
+
     /// The demo vaults, by name.
     pub async fn vault(&self, name: &str) -> Result<Vault> {
         until("the demo vault has an open account", || async {

@@ -54,7 +54,7 @@ async fn open_connection_should_hear_of_a_revocation() {
     let key = world.key(&tenant, &["vaults:read"]).await;
     let principal = world
         .credentials
-        .authenticate(Presented::Key(&key.text), &|| Ok(()))
+        .authenticate(Presented::Key(&key.text), None)
         .await
         .expect("valid");
     let watched = world.credentials.clone();

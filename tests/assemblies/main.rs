@@ -1,0 +1,79 @@
+//! One truth, two assemblies: the same script, with the same time and the same ids, leaves the same bytes in both logs.
+//!
+//! The script runs through the production executor, one command after another, and is as unkind as real ones: refusals,
+//! repetitions, commands that change nothing, several streams in one command.
+
+mod script;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use sqlx::Connection;
+use vaultstream_domain::ports::{Clock, EventLog};
+use vaultstream_engines::Postgres;
+use vaultstream_event_schemas::{Family, Slug};
+use vaultstream_infra_postgres::{DatabaseConfig, PgLog, PgLogOptions};
+use vaultstream_infra_runtime::SystemClock;
+use vaultstream_infra_sqlite::{Options as SqliteOptions, SqliteLog};
+use vaultstream_kernel::archive::{Range, export};
+
+fn families() -> Result<Vec<(Family, u16)>> {
+    let slug = Slug::try_new("eth_test")?;
+    Ok(vec![(Family::Core, 2), (Family::Audit, 1), (Family::Chain(slug), 2)])
+}
+
+/// A database of its own on the engine that the tests share.
+async fn postgres() -> Result<PgLog> {
+    let server = tokio::task::spawn_blocking(|| Postgres::shared().url()).await?;
+    let name = "vs_assemblies";
+    let mut connection = sqlx::PgConnection::connect(&server).await?;
+    sqlx::raw_sql(&format!("DROP DATABASE IF EXISTS {name}"))
+        .execute(&mut connection)
+        .await?;
+    sqlx::raw_sql(&format!("CREATE DATABASE {name}"))
+        .execute(&mut connection)
+        .await?;
+    let (base, _) = server.rsplit_once('/').context("the url names a database")?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let database = DatabaseConfig::new("main", format!("{base}/{name}"));
+    let options = PgLogOptions::new("assemblies", vec![database], families()?, clock);
+    Ok(PgLog::open(&options).await?)
+}
+
+async fn lines(log: &dyn EventLog) -> Result<Vec<String>> {
+    let heads = log.heads().await?;
+    let ranges: Vec<_> = heads
+        .iter()
+        .map(|(shard, head)| Range {
+            shard: *shard,
+            after: 0,
+            upto: head.position,
+        })
+        .collect();
+    let mut lines = Vec::new();
+    export(log, &ranges, |line| {
+        lines.push(String::from_utf8_lossy(line).into_owned());
+        Ok(())
+    })
+    .await?;
+    Ok(lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_script_should_leave_the_same_bytes_in_both_logs() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let sqlite = SqliteLog::open(&SqliteOptions::new(dir.path().join("log.db"), families()?))?;
+    let logs: [Arc<dyn EventLog>; 2] = [Arc::new(sqlite), Arc::new(postgres().await?)];
+    let mut said = Vec::new();
+    for log in &logs {
+        said.push(script::run(log).await?);
+    }
+    ensure!(said[0] == said[1], "the callers were told different things:\n{:#?}\n{:#?}", said[0], said[1]);
+    let (embedded, cluster) = (lines(logs[0].as_ref()).await?, lines(logs[1].as_ref()).await?);
+    for (n, (left, right)) in embedded.iter().zip(&cluster).enumerate() {
+        ensure!(left == right, "line {n} differs:\n{left}\n{right}");
+    }
+    ensure!(embedded.len() == cluster.len(), "{} and {} lines", embedded.len(), cluster.len());
+    ensure!(embedded.len() > 80, "a script of {} lines proves little", embedded.len());
+    Ok(())
+}
