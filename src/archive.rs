@@ -68,17 +68,33 @@ pub fn run_export(options: &Export) -> Result<()> {
                 upto: options.upto.unwrap_or(u64::MAX).min(head.position),
             })
             .collect();
-        ensure!(!ranges.is_empty(), "--shard {:?} is not in this log; it has 0 to {}", options.shard, heads.len() - 1);
-        let file = File::create_new(&options.out)
-            .with_context(|| format!("{} cannot be written; choose a new file with --out", options.out.display()))?;
+        ensure!(
+            !ranges.is_empty(),
+            "--shard {:?} is not in this log; it has 0 to {}",
+            options.shard,
+            heads.len() - 1
+        );
+        let file = File::create_new(&options.out).with_context(|| {
+            format!(
+                "{} cannot be written; choose a new file with --out",
+                options.out.display()
+            )
+        })?;
         let mut out = BufWriter::new(file);
         let count = export(log.as_ref(), &ranges, |line| {
             out.write_all(line)?;
             out.write_all(b"\n")
         })
         .await?;
-        out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        println!("{} events of {} shards are in {}", count.events, ranges.len(), options.out.display());
+        out.into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?
+            .sync_all()?;
+        println!(
+            "{} events of {} shards are in {}",
+            count.events,
+            ranges.len(),
+            options.out.display()
+        );
         Ok(())
     })
 }
@@ -88,19 +104,29 @@ pub fn run_import(options: &Import) -> Result<()> {
     with_log(&options.which, true, async |log| {
         let mut lines = Lines::open(&options.from)?;
         let Some(header) = lines.next()? else {
-            bail!("{} is empty; give a file that `vaultstream export` wrote", options.from.display());
+            bail!(
+                "{} is empty; give a file that `vaultstream export` wrote",
+                options.from.display()
+            );
         };
         let mut importer = Importer::start(log.as_ref(), header).await?;
         while let Some(line) = lines.next()? {
             importer.take(line).await?;
         }
         let count = importer.finish().await?;
-        println!("{} events imported, {} were there already and are the same", count.events, count.known);
+        println!(
+            "{} events imported, {} were there already and are the same",
+            count.events, count.known
+        );
         Ok(())
     })
 }
 
-fn with_log(which: &Which, migrates: bool, work: impl AsyncFnOnce(Arc<dyn EventLog>) -> Result<()>) -> Result<()> {
+fn with_log(
+    which: &Which,
+    migrates: bool,
+    work: impl AsyncFnOnce(Arc<dyn EventLog>) -> Result<()>,
+) -> Result<()> {
     let overrides = Overrides {
         data_dir: which.data_dir.clone(),
         ..Overrides::default()
@@ -128,7 +154,11 @@ impl Lines {
     fn next(&mut self) -> Result<Option<&[u8]>> {
         self.line.clear();
         let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX) + 1;
-        let read = self.reader.by_ref().take(most).read_until(b'\n', &mut self.line)?;
+        let read = self
+            .reader
+            .by_ref()
+            .take(most)
+            .read_until(b'\n', &mut self.line)?;
         if self.line.last() == Some(&b'\n') {
             self.line.pop();
         }
@@ -151,7 +181,11 @@ mod tests {
         let mut lines = Lines::open(&path).expect("opens");
         assert_eq!(lines.next().expect("read"), Some(&b"one"[..]));
         assert_eq!(lines.next().expect("read"), Some(&b""[..]));
-        assert_eq!(lines.next().expect("read").map(<[u8]>::len), Some(MAX_LINE + 1), "longer than any record");
+        assert_eq!(
+            lines.next().expect("read").map(<[u8]>::len),
+            Some(MAX_LINE + 1),
+            "longer than any record"
+        );
         assert_eq!(lines.next().expect("read").map(<[u8]>::len), Some(9));
         assert_eq!(lines.next().expect("read"), None);
     }

@@ -124,7 +124,11 @@ impl Assembly {
         Ok(Self {
             is_shared,
             // One process has an embedded directory at a time, so its leases are never somebody else's.
-            holder: if is_shared { ids.next().to_string() } else { "embedded".to_owned() },
+            holder: if is_shared {
+                ids.next().to_string()
+            } else {
+                "embedded".to_owned()
+            },
             keystore: Arc::new(keystore),
             clock,
             ids,
@@ -177,7 +181,9 @@ pub async fn open_log(config: &Config, migrates: bool) -> Result<Arc<dyn EventLo
 
 #[cfg(not(feature = "cluster"))]
 fn no_cluster() -> anyhow::Error {
-    anyhow::anyhow!("this build has no cluster engines; build with `cargo build --release --features cluster`")
+    anyhow::anyhow!(
+        "this build has no cluster engines; build with `cargo build --release --features cluster`"
+    )
 }
 
 async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Result<Engines> {

@@ -2,7 +2,13 @@
 //!
 //! Refuses: unknown fields, a sandbox beside a live chain, two chains with one slug or id, a family without shards.
 
-#[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "a build without engines still reads and checks their sections"))]
+#[cfg_attr(
+    not(feature = "cluster"),
+    expect(
+        dead_code,
+        reason = "a build without engines still reads and checks their sections"
+    )
+)]
 mod cluster;
 
 use std::net::SocketAddr;
@@ -356,7 +362,10 @@ mod tests {
         for (extra, word) in [
             (cluster.to_owned(), "[postgres]"),
             (kafka.to_owned(), "[kafka]"),
-            (format!("{cluster}[postgres]\ndatabases = []\n{kafka}[scylla]\nnodes = []\n"), "postgres.databases"),
+            (
+                format!("{cluster}[postgres]\ndatabases = []\n{kafka}[scylla]\nnodes = []\n"),
+                "postgres.databases",
+            ),
             (
                 format!(
                     "{cluster}[postgres]\ndatabases = [{{ url = \"env:X\" }}]\n{kafka}[scylla]\nnodes = [\"127.0.0.1:1\"]\n"

@@ -101,7 +101,12 @@ fn main() -> ExitCode {
         Verb::Emit { what, out } => emit::run(what, out.as_deref()),
         Verb::Serve(options) => {
             let roles = roles::Roles::new(&options.role);
-            serve::run(options.config.as_deref(), &options.overrides(), &roles, options.demo)
+            serve::run(
+                options.config.as_deref(),
+                &options.overrides(),
+                &roles,
+                options.demo,
+            )
         }
     };
     match result {

@@ -69,5 +69,7 @@ pub fn under_lease(
         name: assembly.holder.clone(),
     };
     let held = holder.hold(lease, stop.clone(), work);
-    assembly.spawn.spawn("lease", Box::pin(assembly.tasks.track_future(held)));
+    assembly
+        .spawn
+        .spawn("lease", Box::pin(assembly.tasks.track_future(held)));
 }

@@ -43,7 +43,9 @@ pub fn run(file: Option<&Path>, overrides: &Overrides, roles: &Roles, demo: bool
         filter: config.log_filter.clone(),
     };
     let metrics = Metrics::new();
-    metrics.process.build(&roles.to_string(), env!("CARGO_PKG_VERSION"));
+    metrics
+        .process
+        .build(&roles.to_string(), env!("CARGO_PKG_VERSION"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let telemetry = {
         let _inside = runtime.enter();

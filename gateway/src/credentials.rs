@@ -128,8 +128,8 @@ impl Credentials {
         let issued = key.issued.as_ref().ok_or_else(refused)?;
         if secret.is_some_and(|s| !s.matches(&issued.secret_sha256)) {
             if let Some(toll) = before {
-            toll.pay().await?;
-        }
+                toll.pay().await?;
+            }
             return Err(refused());
         }
         if !key.is_usable(self.clock.now()) {
@@ -151,8 +151,8 @@ impl Credentials {
         let opened = session.opened.as_ref().ok_or_else(refused)?;
         if secret.is_some_and(|s| !s.matches(&opened.secret_sha256)) {
             if let Some(toll) = before {
-            toll.pay().await?;
-        }
+                toll.pay().await?;
+            }
             return Err(refused());
         }
         let key_stream = self.known(opened.key.into(), before).await?;

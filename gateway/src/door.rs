@@ -220,7 +220,10 @@ struct StrangersToll<'a> {
 #[async_trait]
 impl Toll for StrangersToll<'_> {
     async fn pay(&self) -> Result<(), ApiError> {
-        self.door.allow(&self.door.per_address, self.caller).await.map(drop)
+        self.door
+            .allow(&self.door.per_address, self.caller)
+            .await
+            .map(drop)
     }
 }
 

@@ -108,11 +108,16 @@ impl Limiter {
     pub async fn take(&self, caller: Caller, now: Timestamp) -> Verdict {
         let here = self.take_here(caller, now);
         match &self.shared {
-            Some(shared) if here.allowed => shared.take(caller, self.quota).await.map_or(here, |wait| Verdict {
-                allowed: false,
-                remaining: 0,
-                reset_seconds: wait,
-            }),
+            Some(shared) if here.allowed => {
+                shared
+                    .take(caller, self.quota)
+                    .await
+                    .map_or(here, |wait| Verdict {
+                        allowed: false,
+                        remaining: 0,
+                        reset_seconds: wait,
+                    })
+            }
             _ => here,
         }
     }
@@ -162,7 +167,13 @@ impl Shared {
                 prepaid.put(caller, left.saturating_add(taken - 1));
                 None
             }
-            SharedVerdict::Wait(wait) => Some(wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)),
+            SharedVerdict::Wait(wait) => Some(
+                wait.as_millis()
+                    .div_ceil(1_000)
+                    .max(1)
+                    .try_into()
+                    .unwrap_or(u64::MAX),
+            ),
         }
     }
 
@@ -198,7 +209,9 @@ mod tests {
             per_second: 10,
             burst: 3,
         });
-        let remaining: Vec<_> = (0..3).map(|_| limiter.take_here(ANYONE, at(0)).remaining).collect();
+        let remaining: Vec<_> = (0..3)
+            .map(|_| limiter.take_here(ANYONE, at(0)).remaining)
+            .collect();
         assert_eq!(remaining, [2, 1, 0]);
         let refused = limiter.take_here(ANYONE, at(0));
         assert!(!refused.allowed && refused.reset_seconds == 1);

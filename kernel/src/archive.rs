@@ -92,7 +92,7 @@ pub async fn export(
         format: FORMAT.to_owned(),
         shards: log.registry().entries().to_vec(),
     };
-    let first = canonical::to_bytes(&header).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let first = serde_json::to_vec(&header).map_err(std::io::Error::other)?;
     write(&first)?;
     let mut count = Count::default();
     for range in ranges {
@@ -134,8 +134,11 @@ impl<'a> Importer<'a> {
     /// Reads the header, the archive's first line.
     pub async fn start(log: &'a dyn EventLog, header: &[u8]) -> Result<Self, ArchiveError> {
         let fault = |fault: String| ArchiveError::Line { line: 1, fault };
-        let header: Header = serde_json::from_slice(header)
-            .map_err(|error| fault(format!("this is no header of an archive ({error}); give a file that `export` wrote")))?;
+        let header: Header = serde_json::from_slice(header).map_err(|error| {
+            fault(format!(
+                "this is no header of an archive ({error}); give a file that `export` wrote"
+            ))
+        })?;
         if header.format != FORMAT {
             let format = header.format;
             return Err(fault(format!(

@@ -145,7 +145,11 @@ impl Observer for TracingObserver {
             Fact::SnapshotLost { stream, error } => {
                 tracing::warn!(%stream, error = %Chained(*error), "a snapshot could not be kept");
             }
-            Fact::Published { shard, events, micros } => {
+            Fact::Published {
+                shard,
+                events,
+                micros,
+            } => {
                 tracing::trace!(%shard, events, micros, "batch published");
             }
             Fact::Refilled { shard, from, events } => {

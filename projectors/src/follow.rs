@@ -119,7 +119,11 @@ impl FollowViews {
                     hlc: Hlc::default(),
                     quarantined: 0,
                 };
-                if self.watermarks.mark(view, shard).is_none_or(|known| known.place < place) {
+                if self
+                    .watermarks
+                    .mark(view, shard)
+                    .is_none_or(|known| known.place < place)
+                {
                     self.watermarks.advance(view, shard, mark);
                 }
             }

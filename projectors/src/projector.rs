@@ -140,7 +140,12 @@ pub struct Projector {
 impl Projector {
     /// A projector of every family. Nothing runs yet.
     pub fn new(parts: ProjectorParts) -> Self {
-        let families: BTreeSet<Family> = parts.registry.entries().iter().map(|e| e.family.clone()).collect();
+        let families: BTreeSet<Family> = parts
+            .registry
+            .entries()
+            .iter()
+            .map(|e| e.family.clone())
+            .collect();
         Self::of_families(parts, families.into_iter().collect())
     }
 

@@ -13,8 +13,8 @@ use vaultstream_domain::ports::view_store::ViewRef;
 use vaultstream_domain::ports::{Clock, EventLog};
 use vaultstream_event_schemas::token::Place;
 use vaultstream_event_schemas::{ShardNumber, Timestamp};
-use vaultstream_kernel::trace;
 use vaultstream_kernel::tailer::{Batch, Follower, Mark, TailError, Tailer};
+use vaultstream_kernel::trace;
 
 use crate::lane::{Decoded, Lane, LaneError, LaneParts};
 use crate::projector::ProjectorOptions;

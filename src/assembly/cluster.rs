@@ -12,7 +12,9 @@ use vaultstream_event_schemas::{Family, Slug};
 use vaultstream_infra_kafka::{
     Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
 };
-use vaultstream_infra_postgres::{DatabaseConfig, Migrate, PgLeases, PgLog, PgLogOptions, PgProgress, Shards};
+use vaultstream_infra_postgres::{
+    DatabaseConfig, Migrate, PgLeases, PgLog, PgLogOptions, PgProgress, Shards,
+};
 use vaultstream_infra_redis::{Link, RedisOptions, RedisRateLimits};
 use vaultstream_infra_runtime::MemoryRateLimits;
 use vaultstream_infra_scylla::{Credentials, Replication, ScyllaOptions, ScyllaViews};
@@ -30,16 +32,31 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
     let engines = config.engines()?;
     let migrates = roles.has(Role::Migrate);
     let log = open_log(config, migrates, clock).await?;
-    let (progress, leases) = (PgProgress::new(log.first_database()), PgLeases::new(log.first_database()));
+    let (progress, leases) = (
+        PgProgress::new(log.first_database()),
+        PgLeases::new(log.first_database()),
+    );
     let log: Arc<dyn EventLog> = Arc::new(log);
     let (bus, publisher) = ways(engines.kafka, roles, &log).await?;
     // Commands need no views, and go on without them.
-    let reads = [Role::QueryApi, Role::Projectors, Role::Workflows, Role::Watchers, Role::Migrate];
+    let reads = [
+        Role::QueryApi,
+        Role::Projectors,
+        Role::Workflows,
+        Role::Watchers,
+        Role::Migrate,
+    ];
     let views: Option<Arc<dyn ViewStore>> = if reads.iter().any(|role| roles.has(*role)) {
         let registry = log.registry();
-        let families: BTreeSet<Family> = registry.entries().iter().map(|entry| entry.family.clone()).collect();
+        let families: BTreeSet<Family> = registry
+            .entries()
+            .iter()
+            .map(|entry| entry.family.clone())
+            .collect();
         let options = scylla(engines.scylla, families.into_iter().collect(), migrates)?;
-        let views = ScyllaViews::open(options).await.context("the views on ScyllaDB cannot be used")?;
+        let views = ScyllaViews::open(options)
+            .await
+            .context("the views on ScyllaDB cannot be used")?;
         Some(Arc::new(views))
     } else {
         None
@@ -81,10 +98,14 @@ async fn ways(
     let (registry, options) = (log.registry(), options(kafka)?);
     let (folds, relays) = (roles.has(Role::Projectors), roles.has(Role::Relay));
     if roles.has(Role::Migrate) {
-        create_topics(&options, &registry).await.context("topics cannot be made")?;
+        create_topics(&options, &registry)
+            .await
+            .context("topics cannot be made")?;
     }
     if folds || relays {
-        check_topics(&options, &registry).await.context("Kafka cannot be used")?;
+        check_topics(&options, &registry)
+            .await
+            .context("Kafka cannot be used")?;
     }
     let bus: Arc<dyn Bus> = if folds {
         Arc::new(KafkaBus::try_new(&options, log.clone())?)
@@ -101,7 +122,10 @@ async fn ways(
 
 /// Rates in Redis; while it is away every process counts for itself.
 fn rate_limits(redis: &Redis, clock: &Arc<dyn Clock>) -> Result<Arc<dyn RateLimits>> {
-    let options = RedisOptions::new(config::endpoint(&redis.url).context("redis.url")?, redis.prefix.clone());
+    let options = RedisOptions::new(
+        config::endpoint(&redis.url).context("redis.url")?,
+        redis.prefix.clone(),
+    );
     let link = Link::try_new(&options).context("Redis cannot be used")?;
     let alone = Arc::new(MemoryRateLimits::new(clock.clone()));
     Ok(Arc::new(RedisRateLimits::new(Arc::new(link), alone)))
@@ -113,7 +137,10 @@ fn database(database: &Database) -> Result<DatabaseConfig> {
     let shards = match &database.shards {
         DatabaseShards::Word(word) if word == "all" => Shards::All,
         DatabaseShards::Word(word) => {
-            bail!("postgres.databases: shards of {} is {word:?}; use \"all\" or a list of families", database.name)
+            bail!(
+                "postgres.databases: shards of {} is {word:?}; use \"all\" or a list of families",
+                database.name
+            )
         }
         DatabaseShards::Families(names) => {
             Shards::Families(names.iter().map(|name| family(name)).collect::<Result<_>>()?)
@@ -140,7 +167,9 @@ fn options(kafka: &Kafka) -> Result<KafkaOptions> {
             password,
             ca_file,
         } => Security::TlsScram {
-            authority: ca_file.clone().map_or(Authority::System, |file: PathBuf| Authority::File(file)),
+            authority: ca_file
+                .clone()
+                .map_or(Authority::System, |file: PathBuf| Authority::File(file)),
             user: user.clone(),
             password: Password::new(config::secret(password).context("kafka.security.password")?),
         },

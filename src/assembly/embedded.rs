@@ -25,7 +25,12 @@ pub fn open(config: &Config) -> Result<Engines> {
     let dir = &config.data_dir;
     let log = open_log(config)?;
     // Families that are no longer configured keep their views.
-    let kept: BTreeSet<Family> = log.registry().entries().iter().map(|e| e.family.clone()).collect();
+    let kept: BTreeSet<Family> = log
+        .registry()
+        .entries()
+        .iter()
+        .map(|e| e.family.clone())
+        .collect();
     let views = SqliteViews::open(&ViewOptions::new(dir.join("views"), kept.into_iter().collect()))
         .context("the views cannot be opened")?;
     let progress = SqliteProgress::open(&dir.join("progress.db")).context("progress cannot be opened")?;

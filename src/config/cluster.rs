@@ -201,8 +201,9 @@ pub struct Engines<'a> {
 impl super::Config {
     /// The engines of a cluster, all there.
     pub fn engines(&self) -> Result<Engines<'_>> {
-        let missing =
-            |section: &str| anyhow::anyhow!("assembly.kind is \"cluster\" and section [{section}] is missing; add it");
+        let missing = |section: &str| {
+            anyhow::anyhow!("assembly.kind is \"cluster\" and section [{section}] is missing; add it")
+        };
         Ok(Engines {
             postgres: self.postgres.as_ref().ok_or_else(|| missing("postgres"))?,
             kafka: self.kafka.as_ref().ok_or_else(|| missing("kafka"))?,

@@ -82,7 +82,9 @@ impl HeadBoard {
                 while !stop.is_cancelled() {
                     if let Some(note) = notes.read().await {
                         let newer = |heads: &Heads| {
-                            heads.get(&notes.chain).is_none_or(|known| known.seen_at < note.seen_at)
+                            heads
+                                .get(&notes.chain)
+                                .is_none_or(|known| known.seen_at < note.seen_at)
                         };
                         if newer(&board.0.borrow()) {
                             board.put(&notes.chain, note.head, note.seen_at);
@@ -140,7 +142,9 @@ impl LaneNotes {
     async fn read(&self) -> Option<Note> {
         match self.progress.load(&name(&self.slug)).await {
             Ok(Some(bytes)) => serde_json::from_slice(&bytes)
-                .inspect_err(|error| tracing::warn!(chain = %self.slug, %error, "a noted head cannot be read"))
+                .inspect_err(
+                    |error| tracing::warn!(chain = %self.slug, %error, "a noted head cannot be read"),
+                )
                 .ok(),
             Ok(None) => None,
             Err(error) => {

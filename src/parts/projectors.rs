@@ -29,7 +29,9 @@ impl Views {
         let engines = &assembly.engines;
         let store = engines.views.clone().context("this role reads no views")?;
         let registry = engines.log.registry();
-        let generations = Arc::new(Generations::new(&switched(engines.log.as_ref(), &registry).await?));
+        let generations = Arc::new(Generations::new(
+            &switched(engines.log.as_ref(), &registry).await?,
+        ));
         let watermarks = Arc::new(Watermarks::default());
         let retire_ms = if assembly.is_shared { RETIRE_MS } else { 0 };
         let parts = ProjectorParts {
@@ -85,11 +87,15 @@ impl Views {
     /// Keeps the views of every family whose lease this process has.
     pub fn project(&self, assembly: &Assembly, stop: &CancellationToken) {
         let registry = &self.parts.registry;
-        let families: std::collections::BTreeSet<Family> =
-            ViewName::ALL.iter().flat_map(|name| name.families(registry)).collect();
+        let families: std::collections::BTreeSet<Family> = ViewName::ALL
+            .iter()
+            .flat_map(|name| name.families(registry))
+            .collect();
         for family in families {
             let (parts, lease) = (self.parts.clone(), format!("projectors/{family}"));
-            under_lease(assembly, lease, stop, move |token| keep(parts.clone(), family.clone(), token));
+            under_lease(assembly, lease, stop, move |token| {
+                keep(parts.clone(), family.clone(), token)
+            });
         }
     }
 }

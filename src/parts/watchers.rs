@@ -50,17 +50,23 @@ struct Lane {
 
 impl Lane {
     async fn watch(self, group: Group, stop: CancellationToken) {
-        let (lane, handle) = ChainLane::new(self.services.clone(), self.chain.clone(), LaneOptions::default());
+        let (lane, handle) =
+            ChainLane::new(self.services.clone(), self.chain.clone(), LaneOptions::default());
         group.spawn("chain_lane", lane.run(stop.clone()));
         let (heads, notes) = (self.heads.clone(), self.notes.clone());
-        group.spawn("watch_head", heads.follow_lane(notes, handle.clone(), stop.clone()));
+        group.spawn(
+            "watch_head",
+            heads.follow_lane(notes, handle.clone(), stop.clone()),
+        );
         let family = Family::Chain(self.chain.settings.slug.clone());
         for shard in self.services.log.registry().shards_of(&family) {
             let accounts = Arc::new(WatchAccounts::new(handle.clone()));
             let reactor = Reactor::after(self.services.clone(), accounts, shard, None);
             group.spawn("watch_accounts", reactor.run(stop.clone()));
             let (lane, handle, stop) = (self.clone(), handle.clone(), stop.clone());
-            group.spawn("settle_execution", async move { lane.settle(shard, handle, stop).await });
+            group.spawn("settle_execution", async move {
+                lane.settle(shard, handle, stop).await
+            });
         }
         drop(handle);
         group.ended().await;

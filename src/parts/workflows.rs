@@ -24,7 +24,11 @@ const PAUSE_MS: u64 = 1_000;
 /// Runs the reactors of every family whose lease this process has.
 pub fn start(assembly: &Assembly, services: &Services, reads: &Reads, stop: &CancellationToken) {
     let registry = assembly.engines.log.registry();
-    let families: BTreeSet<Family> = registry.entries().iter().map(|entry| entry.family.clone()).collect();
+    let families: BTreeSet<Family> = registry
+        .entries()
+        .iter()
+        .map(|entry| entry.family.clone())
+        .collect();
     for family in families.into_iter().filter(|family| *family != Family::Audit) {
         let (services, reads, spawn) = (services.clone(), reads.clone(), assembly.spawn.clone());
         let lease = format!("workflows/{family}");
@@ -86,7 +90,9 @@ impl Recovery {
     /// Tries until it is done or `stop`.
     pub async fn until_done(&self, target: &Target<'_>, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            let Err(error) = self.run(target).await else { return };
+            let Err(error) = self.run(target).await else {
+                return;
+            };
             tracing::warn!(shard = %self.shard, error = format!("{error:#}"), "what was under way cannot be read yet");
             self.services.clock.sleep_ms(PAUSE_MS).await;
         }
@@ -102,8 +108,12 @@ impl Recovery {
             for row in open.rows() {
                 match target {
                     Target::Executions(lane) => {
-                        let Ok(execution) = row.id.parse::<ExecutionId>() else { continue };
-                        if let Some(job) = job_of(&self.services, execution, row.organization_id, None).await? {
+                        let Ok(execution) = row.id.parse::<ExecutionId>() else {
+                            continue;
+                        };
+                        if let Some(job) =
+                            job_of(&self.services, execution, row.organization_id, None).await?
+                        {
                             lane.send(LaneMessage::Execution(job)).await?;
                         }
                     }

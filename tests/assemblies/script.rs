@@ -88,7 +88,12 @@ impl Script {
         .await;
     }
 
-    async fn vault(&mut self, organization: OrganizationId, vault: VaultId, account: AccountId) -> Result<()> {
+    async fn vault(
+        &mut self,
+        organization: OrganizationId,
+        vault: VaultId,
+        account: AccountId,
+    ) -> Result<()> {
         let chain: vaultstream_event_schemas::ChainId = "eip155:31337".parse()?;
         self.step(CreateVault {
             vault,
@@ -177,7 +182,8 @@ impl Script {
             approvals_needed: 1,
             rule: "the organization asks for one approval".to_owned(),
         };
-        self.step(change(None, TransferCommand::RecordScreening(screened))).await;
+        self.step(change(None, TransferCommand::RecordScreening(screened)))
+            .await;
         let now = Timestamp::from_micros(START_US);
         self.step(change(Some(7), TransferCommand::Approve { now })).await;
         self.step(change(Some(2), TransferCommand::Approve { now })).await;
@@ -204,7 +210,9 @@ pub async fn run(log: &Arc<dyn EventLog>) -> Result<Vec<String>> {
     };
     for n in 0..4 {
         let organization = OrganizationId::from_uuid(fixed(n * 10, CORE));
-        script.organization(organization, &format!("Organization {n}")).await;
+        script
+            .organization(organization, &format!("Organization {n}"))
+            .await;
         script.organization(organization, "again").await;
         script
             .step(IssueApiKey {
@@ -223,10 +231,14 @@ pub async fn run(log: &Arc<dyn EventLog>) -> Result<Vec<String>> {
         script.vault(organization, vault, account).await?;
         for (k, amount) in ["1", "500000", "99999999999999"].into_iter().enumerate() {
             let transfer = TransferId::from_uuid(fixed(10_000 + n * 10 + u128::try_from(k)?, CHAIN));
-            script.transfer(organization, (vault, account), (transfer, amount)).await?;
+            script
+                .transfer(organization, (vault, account), (transfer, amount))
+                .await?;
         }
         for name in ["", "Second name", "Second name"] {
-            let command = VaultCommand::Rename { name: name.to_owned() };
+            let command = VaultCommand::Rename {
+                name: name.to_owned(),
+            };
             let expected = None;
             script
                 .step(ChangeVault {

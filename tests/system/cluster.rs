@@ -119,17 +119,22 @@ async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Resu
         let from = product.vault("Operations").await?;
         let to = product.vault("Payouts").await?;
         let id = product
-            .transfer(&from, &address(&to)?, ETHER / 1_000, &format!("kill {role}"))
+            .transfer(&from, &address(&to)?, ETHER / 1_000, &format!("kill-{role}"))
             .await?;
         process.kill();
         *process = roles.role(role)?.0;
-        let done = product.completed(&id).await.with_context(|| format!("{role} was killed"))?;
+        let done = product
+            .completed(&id)
+            .await
+            .with_context(|| format!("{role} was killed"))?;
         ensure!(done.executions.len() == 1, "{role}: {done:?}");
     }
     let payments = 1 + u128::try_from(BEHIND.len())?;
     let payouts = product.vault("Payouts").await?;
     let expected = 100 * ETHER + payments * (ETHER / 1_000);
-    product.balance_is(&account(&payouts)?, |wei| wei == expected).await?;
+    product
+        .balance_is(&account(&payouts)?, |wei| wei == expected)
+        .await?;
 
     rolling_restart(&roles, product, behind).await?;
     let _ = (&roles.engines, &roles.chain);
@@ -211,7 +216,10 @@ async fn log_of_one_machine_should_move_into_a_cluster_and_back() -> Result<()> 
     let to = address(&product.vault("Payouts").await?)?;
     let id = product.transfer(&from, &to, ETHER / 10, "moving").await?;
     product.completed(&id).await?;
-    ensure!(product.process.terminate().await?.success(), "it did not stop well");
+    ensure!(
+        product.process.terminate().await?.success(),
+        "it did not stop well"
+    );
 
     let dir = tempfile::tempdir()?;
     let run = |words: &[&str], config: Option<&PathBuf>, data: &PathBuf, file: &PathBuf| -> Result<String> {
@@ -237,12 +245,18 @@ async fn log_of_one_machine_should_move_into_a_cluster_and_back() -> Result<()> 
     // The log's tables, and nothing in them: a migration of the whole product would register its own organization.
     run(&["import", "--from"], Some(&roles.config), &data, &first)?;
     run(&["export", "--out"], Some(&roles.config), &data, &second)?;
-    ensure!(std::fs::read(&first)? == std::fs::read(&second)?, "the copy is not the same, byte for byte");
+    ensure!(
+        std::fs::read(&first)? == std::fs::read(&second)?,
+        "the copy is not the same, byte for byte"
+    );
 
     let back = Setup::new()?;
     let third = dir.path().join("third.jsonl");
     run(&["import", "--from"], None, &back.data_dir(), &second)?;
     run(&["export", "--out"], None, &back.data_dir(), &third)?;
-    ensure!(std::fs::read(&first)? == std::fs::read(&third)?, "there and back is not the same");
+    ensure!(
+        std::fs::read(&first)? == std::fs::read(&third)?,
+        "there and back is not the same"
+    );
     Ok(())
 }

@@ -189,7 +189,11 @@ async fn span_begun_outside_should_be_the_one_that_events_name() {
     const OWN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-1111111111111111-01";
     let asked = || request("GET", "/trace").header("traceparent", CALLER);
     let (_, _, continued) = call(asked(), Body::empty()).await;
-    assert_ne!(continued, CALLER.as_bytes(), "without an exporter a child is made up");
+    assert_ne!(
+        continued,
+        CALLER.as_bytes(),
+        "without an exporter a child is made up"
+    );
     let (_, _, begun) = call(asked().extension(trace::Begun(OWN.into())), Body::empty()).await;
     assert_eq!(begun, OWN.as_bytes());
 }

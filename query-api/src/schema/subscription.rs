@@ -285,7 +285,8 @@ impl Subscription {
             (services, every),
             |(services, mut every)| async move {
                 every.tick().await;
-                let lag = freshness::measure(services.log.as_ref(), &services.reads, services.clock.now()).await?;
+                let lag =
+                    freshness::measure(services.log.as_ref(), &services.reads, services.clock.now()).await?;
                 Ok(Some((Freshness::new(&services, &lag), (services, every))))
             },
         ))
