@@ -65,7 +65,7 @@ impl Lane {
             group.spawn("watch_accounts", reactor.run(stop.clone()));
             let (lane, handle, stop) = (self.clone(), handle.clone(), stop.clone());
             group.spawn("settle_execution", async move {
-                lane.settle(shard, handle, stop).await
+                lane.settle(shard, handle, stop).await;
             });
         }
         drop(handle);

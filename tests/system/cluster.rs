@@ -183,7 +183,7 @@ async fn rolling_restart(
         ensure!(process.terminate().await?.success(), "{role} did not end well");
         *process = roles.role(role)?.0;
     }
-    let mut doors = vec![first.process, second];
+    let mut doors = [first.process, second];
     for (index, process) in doors.iter_mut().enumerate() {
         ensure!(process.terminate().await?.success(), "a door did not end well");
         let (next, base) = roles.doors()?;

@@ -17,6 +17,8 @@ struct Shape {
     lines: usize,
     inline_test_lines: usize,
     functions: Vec<Function>,
+    /// Inside `impl Trait for`: the trait says how many arguments its functions take.
+    is_dictated: bool,
     /// Line and count of every type parameter list that is too long.
     wide_generics: Vec<(usize, usize)>,
 }
@@ -107,7 +109,7 @@ impl Shape {
     fn function(&mut self, attributes: &[syn::Attribute], signature: &syn::Signature, block: &syn::Block) {
         let line = signature.fn_token.span.start().line;
         let lines = block.brace_token.span.close().end().line - line + 1;
-        let excused = attributes.iter().any(excuses_arguments);
+        let excused = self.is_dictated || attributes.iter().any(excuses_arguments);
         let arguments = if excused { 0 } else { signature.inputs.len() };
         let name = signature.ident.to_string();
         self.functions.push(Function {
@@ -123,6 +125,12 @@ impl<'ast> Visit<'ast> for Shape {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         self.function(&item.attrs, &item.sig, &item.block);
         syn::visit::visit_item_fn(self, item);
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let outer = std::mem::replace(&mut self.is_dictated, item.trait_.is_some());
+        syn::visit::visit_item_impl(self, item);
+        self.is_dictated = outer;
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {

@@ -15,8 +15,9 @@ pub fn all(paths: &Paths) -> Result<Vec<Finding>> {
     doctor::ensure_wasm_target(paths)?;
     let mut findings = formatting(paths)?;
     findings.extend(lock(paths));
-    let native =
-        format!("clippy --workspace --exclude {DASHBOARD} --all-targets --keep-going -- -D warnings");
+    let native = format!(
+        "clippy --workspace --exclude {DASHBOARD} --features vaultstream/cluster --all-targets --keep-going -- -D warnings"
+    );
     // In the profile it is built in, so that macros and build scripts are compiled once for both.
     let web = format!("clippy -p {DASHBOARD} --profile web --target wasm32-unknown-unknown -- -D warnings");
     for words in [native, web] {

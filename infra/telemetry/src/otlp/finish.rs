@@ -161,7 +161,7 @@ mod tests {
         let attributes = vec![KeyValue::new("secret", SECRET)];
         span.events
             .events
-            .push(Event::new(key.clone(), UNIX_EPOCH, attributes, 0));
+            .push(Event::new(key, UNIX_EPOCH, attributes, 0));
         finish(&mut span);
         let all = format!("{span:?}");
         assert!(!all.contains(SECRET), "{all}");

@@ -149,3 +149,12 @@ fn percentile_should_take_the_nearest_rank() {
 fn file_that_does_not_parse_should_be_found() {
     assert_eq!(rules(&[("a.rs", "fn {")]), ["parse"]);
 }
+
+#[test]
+fn trait_should_answer_for_the_arguments_of_its_functions() {
+    let many = "fn many(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8) {}";
+    let found = |text: String| rules(&[("a.rs", text.as_str())]);
+    assert!(found(format!("impl Foreign for Ours {{ {many} }}")).is_empty());
+    assert_eq!(found(format!("impl Ours {{ {many} }}")), ["arguments"]);
+    assert_eq!(found(format!("impl Foreign for Ours {{}} {many}")), ["arguments"]);
+}
