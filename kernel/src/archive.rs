@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::event_log::{
     AppendCommand, AppendOutcome, Head, LogError, MAX_BATCH_COMMANDS, StreamAppend,
@@ -15,7 +16,7 @@ use vaultstream_domain::ports::event_log::{
 use vaultstream_event_schemas::canonical::{self, CanonicalError};
 use vaultstream_event_schemas::envelope::{HashedEvent, StoredEvent};
 use vaultstream_event_schemas::placement::ShardEntry;
-use vaultstream_event_schemas::record::{self, RecordError};
+use vaultstream_event_schemas::record;
 use vaultstream_event_schemas::{Hlc, ShardNumber};
 
 /// What an archive's first line calls itself.
@@ -171,7 +172,7 @@ impl<'a> Importer<'a> {
         if line.len() > MAX_LINE {
             return Err(self.fault(format!("{} bytes; at most {MAX_LINE} make a record", line.len())));
         }
-        let event = record::decode(line).map_err(|error| self.fault(said(&error)))?;
+        let event = record::decode(line).map_err(|error| self.fault(Causes(&error).to_string()))?;
         let shard = event.envelope.shard;
         let Some(head) = self.heads.get(&shard).copied() else {
             return Err(self.fault(format!("shard {shard} is not in this log")));
@@ -288,17 +289,6 @@ fn command(event: StoredEvent) -> Result<AppendCommand, CanonicalError> {
         shard,
         streams: vec![part],
     })
-}
-
-fn said(error: &RecordError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

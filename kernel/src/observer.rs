@@ -2,8 +2,7 @@
 //!
 //! An observer is called on the hot path and must not block. Facts carry no personal data and no payloads.
 
-use std::fmt;
-
+use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::event_log::LogError;
 use vaultstream_event_schemas::{ErrorCode, ShardNumber, StreamId};
 
@@ -139,11 +138,11 @@ impl Observer for TracingObserver {
                 tracing::debug!(use_case, %stream, attempt, "decided again after a conflict");
             }
             Fact::AppendRepeated { attempt, error } => {
-                tracing::warn!(attempt, error = %Chained(*error), "the batch is sent again");
+                tracing::warn!(attempt, error = %Causes(*error), "the batch is sent again");
             }
             Fact::Panicked { use_case } => tracing::error!(use_case, "a use case panicked"),
             Fact::SnapshotLost { stream, error } => {
-                tracing::warn!(%stream, error = %Chained(*error), "a snapshot could not be kept");
+                tracing::warn!(%stream, error = %Causes(*error), "a snapshot could not be kept");
             }
             Fact::Published {
                 shard,
@@ -161,23 +160,8 @@ impl Observer for TracingObserver {
                 position,
                 error,
             } => {
-                tracing::warn!(consumer, %shard, position, error = %Chained(*error), "stalled; trying again");
+                tracing::warn!(consumer, %shard, position, error = %Causes(*error), "stalled; trying again");
             }
         }
-    }
-}
-
-/// An error with all its causes on one line.
-struct Chained<'a>(&'a (dyn std::error::Error + Send + Sync));
-
-impl fmt::Display for Chained<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use vaultstream_domain::Event;
+use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::event_log::LogError;
 use vaultstream_domain::ports::view_store::{
     Flush, MAX_SCAN, RowKey, RowWrite, ViewRef, ViewStore, ViewStoreError,
@@ -52,22 +53,10 @@ pub struct Decoded {
 impl Decoded {
     /// Reads an event when any lane wants it.
     pub fn new(stored: StoredEvent, wanted: bool) -> Self {
-        let read = |stored: &StoredEvent| Event::read(stored).map_err(|error| said(&error));
+        let read = |stored: &StoredEvent| Event::read(stored).map_err(|error| Causes(&error).to_string());
         let events = if wanted { read(&stored) } else { Ok(Vec::new()) };
         Self { stored, events }
     }
-}
-
-/// An error with its causes, in one line.
-fn said(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// What a lane is made of.
@@ -249,7 +238,7 @@ impl Lane {
                         .pop();
                     self.cache.load(*key, value.flatten());
                 }
-                Ok(Err(error)) => return Ok(Err(said(&error))),
+                Ok(Err(error)) => return Ok(Err(Causes(&error).to_string())),
                 Err(_) => return Ok(Err("the fold panicked".to_owned())),
             }
         }

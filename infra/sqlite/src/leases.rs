@@ -5,7 +5,6 @@
 //! [`MAX_LEASE`].
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -13,7 +12,8 @@ use rusqlite::Connection;
 use vaultstream_domain::ports::Leases;
 use vaultstream_domain::ports::leases::{LeaseError, MAX_LEASE};
 
-use crate::database::{FileKind, FileLock, OpenError, Synchronous, open_writer};
+use crate::database::{FileKind, OpenError};
+use crate::small_file::SmallFile;
 
 /// `VSls`.
 const KIND: FileKind = FileKind {
@@ -31,19 +31,12 @@ const MAX_NAME: usize = 128;
 
 /// The leases of one installation.
 #[derive(Debug, Clone)]
-pub struct SqliteLeases {
-    file: Arc<Mutex<Connection>>,
-    _lock: Arc<FileLock>,
-}
+pub struct SqliteLeases(SmallFile);
 
 impl SqliteLeases {
     /// Opens or creates the file.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let (connection, lock) = open_writer(path, &KIND, Synchronous::Normal)?;
-        Ok(Self {
-            file: Arc::new(Mutex::new(connection)),
-            _lock: Arc::new(lock),
-        })
+        SmallFile::open(path, &KIND).map(Self)
     }
 
     async fn run<T: Send + 'static>(
@@ -51,20 +44,10 @@ impl SqliteLeases {
         doing: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LeaseError> {
-        let file = Arc::clone(&self.file);
-        let task =
-            tokio::task::spawn_blocking(move || work(&file.lock().unwrap_or_else(PoisonError::into_inner)));
-        match task.await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(source)) => Err(LeaseError {
-                doing,
-                source: Box::new(source),
-            }),
-            Err(source) => Err(LeaseError {
-                doing,
-                source: Box::new(source),
-            }),
-        }
+        self.0
+            .run(work)
+            .await
+            .map_err(|source| LeaseError { doing, source })
     }
 }
 

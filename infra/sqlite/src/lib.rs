@@ -7,6 +7,7 @@ pub mod leases;
 pub mod log;
 pub mod progress;
 mod readers;
+mod small_file;
 pub mod views;
 
 pub use database::{OpenError, Synchronous};

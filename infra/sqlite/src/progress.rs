@@ -4,14 +4,14 @@
 //! an older note, which only repeats work. Refuses: names over 128 characters, notes over 64 KiB.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 use vaultstream_domain::ports::Progress;
 use vaultstream_domain::ports::progress::ProgressError;
 
-use crate::database::{FileKind, FileLock, OpenError, Synchronous, open_writer};
+use crate::database::{FileKind, OpenError};
+use crate::small_file::SmallFile;
 
 /// `VSpr`.
 const KIND: FileKind = FileKind {
@@ -24,19 +24,12 @@ const MAX_NOTE: usize = 64 << 10;
 
 /// The notes of one installation.
 #[derive(Debug, Clone)]
-pub struct SqliteProgress {
-    file: Arc<Mutex<Connection>>,
-    _lock: Arc<FileLock>,
-}
+pub struct SqliteProgress(SmallFile);
 
 impl SqliteProgress {
     /// Opens or creates the file.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let (connection, lock) = open_writer(path, &KIND, Synchronous::Normal)?;
-        Ok(Self {
-            file: Arc::new(Mutex::new(connection)),
-            _lock: Arc::new(lock),
-        })
+        SmallFile::open(path, &KIND).map(Self)
     }
 
     async fn run<T: Send + 'static>(
@@ -44,20 +37,10 @@ impl SqliteProgress {
         doing: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ProgressError> {
-        let file = Arc::clone(&self.file);
-        let task =
-            tokio::task::spawn_blocking(move || work(&file.lock().unwrap_or_else(PoisonError::into_inner)));
-        match task.await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(source)) => Err(ProgressError {
-                doing,
-                source: Box::new(source),
-            }),
-            Err(source) => Err(ProgressError {
-                doing,
-                source: Box::new(source),
-            }),
-        }
+        self.0
+            .run(work)
+            .await
+            .map_err(|source| ProgressError { doing, source })
     }
 }
 
