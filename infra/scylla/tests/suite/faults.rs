@@ -30,11 +30,12 @@ async fn start() -> Cassandra {
 }
 
 /// A writer as a lane is one: a flush that fails throws it away, and it begins anew where the store's watermark stands. An
-/// engine that is killed may forget the newest of what it answered, but then the watermark behind it, too.
+/// engine that is killed may forget the newest of what it answered, but then the watermark behind it, too. It stops only
+/// after a flush that was answered: one that was not may still arrive.
 async fn write(store: Arc<ScyllaViews>, stop: Arc<AtomicBool>, failures: Arc<AtomicU64>) -> u64 {
     let view = suite::view(1);
     let mut position = 0;
-    while !stop.load(Ordering::SeqCst) {
+    loop {
         let next = position + 50;
         let flush = Flush {
             rows: (position + 1..=next)
@@ -44,23 +45,23 @@ async fn write(store: Arc<ScyllaViews>, stop: Arc<AtomicBool>, failures: Arc<Ato
             ..Flush::default()
         };
         match store.flush(&view, flush).await {
+            Ok(()) if stop.load(Ordering::SeqCst) => return next,
             Ok(()) => position = next,
             Err(_) => {
                 failures.fetch_add(1, Ordering::SeqCst);
-                position = again(&store).await;
+                position = marked(&store).await;
             }
         }
     }
-    position
 }
 
-/// Where a lane that is opened again begins.
-async fn again(store: &ScyllaViews) -> u64 {
+/// Where a lane that is opened again begins, once the engine can say.
+async fn marked(store: &ScyllaViews) -> u64 {
     loop {
-        tokio::time::sleep(Duration::from_millis(100)).await;
         if let Ok(marks) = store.watermarks(&suite::view(1)).await {
             return marks.get(&ShardNumber(1)).map_or(0, |place| place.position);
         }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -129,13 +130,6 @@ async fn engine_killed_amid_flushes_should_leave_no_hole_below_its_watermark() {
         "and so another process sees it"
     );
     drop(engine);
-}
-
-async fn marked(store: &ScyllaViews) -> u64 {
-    let marks = store.watermarks(&suite::view(1)).await;
-    marks.map_or(0, |marks| {
-        marks.get(&ShardNumber(1)).map_or(0, |place| place.position)
-    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
