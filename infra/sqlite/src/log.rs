@@ -54,7 +54,12 @@ pub struct Options {
     pub synchronous: Synchronous,
     /// Read-only connections, 1 to 16.
     pub readers: usize,
+    /// Bytes that may wait in the write-ahead log for being copied into the file, by estimate; then appends wait.
+    pub uncopied_bytes_max: usize,
 }
+
+/// A quarter of a gigabyte in the write-ahead log is more than a disk that keeps up ever sees.
+const UNCOPIED_BYTES_MAX: usize = 256 << 20;
 
 impl Options {
     /// A durable log with two read-only connections.
@@ -64,6 +69,7 @@ impl Options {
             families,
             synchronous: Synchronous::Full,
             readers: 2,
+            uncopied_bytes_max: UNCOPIED_BYTES_MAX,
         }
     }
 }
@@ -104,7 +110,7 @@ impl SqliteLog {
             recent: Recent::new(heads.len()),
             heads: heads.iter().map(|head| watch::Sender::new(*head)).collect(),
         });
-        let (checkpointer, checkpoints) = checkpoint::start(path)?;
+        let (checkpointer, checkpoints) = checkpoint::start(path, options.uncopied_bytes_max)?;
         let (requests, queue) = mpsc::channel(QUEUE);
         let writer = Writer::new(connection, Arc::clone(&shared), queue, checkpoints);
         let writer = std::thread::Builder::new()

@@ -93,7 +93,11 @@ async fn failed_transaction_should_leave_nothing_and_the_log_should_go_on() {
 async fn write_ahead_log_should_be_copied_back_under_load() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("log.db");
-    let log = Arc::new(SqliteLog::open(&Options::new(&path, sample::families())).expect("opens"));
+    let options = Options {
+        uncopied_bytes_max: 32 << 20,
+        ..Options::new(&path, sample::families())
+    };
+    let log = Arc::new(SqliteLog::open(&options).expect("opens"));
     let mut writers: Vec<_> = (0..32).map(|n| Writer::new(stream(0, n))).collect();
     // The log stores payloads as they are; making them canonical would only take this test's time.
     let filling = vec![b'x'; 4_000];
