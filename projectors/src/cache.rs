@@ -146,6 +146,11 @@ impl RowCache {
         self.dirty + self.entries.len()
     }
 
+    /// Whether every row the store holds is known.
+    pub const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// Whether a row is known, be it as absent.
     pub fn knows(&self, key: &RowKey) -> bool {
         self.complete || self.rows.contains_key(key)

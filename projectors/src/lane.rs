@@ -170,6 +170,9 @@ impl Lane {
     }
 
     async fn load_needs(&mut self, batch: &[Decoded]) -> Result<(), LaneError> {
+        if self.cache.is_complete() {
+            return Ok(());
+        }
         let mut wanted: HashSet<RowKey> = HashSet::new();
         for decoded in batch {
             if let (Ok(events), true) = (&decoded.events, self.wants(&decoded.stored)) {

@@ -74,13 +74,13 @@ fn activity_key(seen: &Seen<'_>) -> Option<RowKey> {
 fn fold(seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError> {
     let at = row_key(seen);
     begin(seen, &at, rows);
-    let old = rows.get::<TransferRow>(&at)?.cloned();
+    let mut new = rows.get::<TransferRow>(&at)?.cloned();
     let activity = read_activity(seen, rows)?;
-    if old.as_ref().is_some_and(|row| row.pos >= seen.pos()) {
+    if new.as_ref().is_some_and(|row| row.pos >= seen.pos()) {
         touch(seen, activity, rows);
         return Ok(());
     }
-    let mut new = old.clone();
+    let was = new.as_ref().map(|row| row.status);
     for event in seen.events {
         if let Event::Transfer(event) = event {
             new = Some(apply(new, event, seen)?);
@@ -90,7 +90,7 @@ fn fold(seen: &Seen<'_>, rows: &mut RowCache) -> Result<(), FoldError> {
     new.pos = seen.pos();
     new.version = seen.sequence();
     new.updated_at = seen.at();
-    list(seen, old.as_ref(), &new, rows)?;
+    list(seen, was, &new, rows)?;
     touch(seen, activity, rows);
     rows.put(at, new, seen.hlc());
     Ok(())
@@ -216,14 +216,14 @@ fn apply(row: Option<TransferRow>, event: &TransferEvent, seen: &Seen<'_>) -> Re
 
 fn list(
     seen: &Seen<'_>,
-    old: Option<&TransferRow>,
+    was: Option<TransferStatus>,
     new: &TransferRow,
     rows: &mut RowCache,
 ) -> Result<(), FoldError> {
     let (entry, hlc) = (IndexRow { pos: seen.pos() }, seen.hlc());
     let place = || [n(new.created_hlc.0), t(new.id)];
     let organization = || t(new.organization_id);
-    if old.is_none() {
+    if was.is_none() {
         rows.put_entry(
             key(&tables::TRANSFER_BY_ORGANIZATION, [organization()], place()),
             &entry,
@@ -234,7 +234,7 @@ fn list(
         let by_asset = [organization(), t(&new.asset)];
         rows.put_entry(key(&tables::TRANSFER_BY_ASSET, by_asset, place()), &entry, hlc)?;
     }
-    let (was, is) = (old.map(|row| row.status), new.status);
+    let is = new.status;
     if was != Some(is) {
         let by_status = |s: TransferStatus| key(&tables::TRANSFER_BY_STATUS, [organization(), t(s)], place());
         if let Some(was) = was {

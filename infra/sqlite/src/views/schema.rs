@@ -3,11 +3,13 @@
 //! Rows that are found by id or by position are wide and live in rowid tables beside their key's index; index entries
 //! are narrow and live in the index itself. That choice changes speed, never answers.
 
+use rusqlite::Statement;
 use rusqlite::types::Value;
 use vaultstream_domain::ports::view_store::{Column, KeyPart, KeyType, RowKey, Table, ViewRef};
 
 use crate::database::FileKind;
 use crate::views::sql::Refused;
+use crate::views::write::WriteError;
 
 /// The file.
 pub(super) const KIND: FileKind = FileKind {
@@ -145,13 +147,45 @@ impl Layout {
 
     /// The values of a full key.
     pub(super) fn key(&self, key: &RowKey) -> Result<Vec<Value>, Refused> {
-        if (key.partition.len(), key.clustering.len()) != (self.partition, self.clustering) {
-            return Err(Refused(format!(
-                "a key of {} has another number of parts",
-                key.table
-            )));
-        }
+        self.check_width(key)?;
         self.values(0, key.partition.iter().chain(&key.clustering))
+    }
+
+    /// Binds a full key to a statement's first parameters; how many they are.
+    pub(super) fn bind(&self, statement: &mut Statement<'_>, key: &RowKey) -> Result<usize, WriteError> {
+        self.check_width(key)?;
+        for (i, part) in key.partition.iter().chain(&key.clustering).enumerate() {
+            match (part, self.columns[i].kind) {
+                (KeyPart::Text(text), KeyType::Text) => statement.raw_bind_parameter(i + 1, text)?,
+                (KeyPart::Number(number), KeyType::Number) => {
+                    let number = i64::try_from(*number).map_err(|_| self.too_large(i))?;
+                    statement.raw_bind_parameter(i + 1, number)?;
+                }
+                _ => return Err(self.mistyped(i).into()),
+            }
+        }
+        Ok(self.columns.len())
+    }
+
+    fn check_width(&self, key: &RowKey) -> Result<(), Refused> {
+        if (key.partition.len(), key.clustering.len()) == (self.partition, self.clustering) {
+            return Ok(());
+        }
+        Err(Refused(format!(
+            "a key of {} has another number of parts",
+            key.table
+        )))
+    }
+
+    fn too_large(&self, column: usize) -> Refused {
+        Refused(format!("{} must be below 2^63", self.columns[column].name))
+    }
+
+    fn mistyped(&self, column: usize) -> Refused {
+        Refused(format!(
+            "{} of {} has another type",
+            self.columns[column].name, self.name
+        ))
     }
 
     /// The values of some parts of a key, from a column on.
@@ -160,18 +194,14 @@ impl Layout {
         from: usize,
         parts: impl Iterator<Item = &'a KeyPart>,
     ) -> Result<Vec<Value>, Refused> {
-        let columns = self.columns.get(from..).unwrap_or_default();
-        let value = |(part, column): (&KeyPart, &Column)| match (part, column.kind) {
+        let value = |(i, part): (usize, &KeyPart)| match (part, self.columns[i].kind) {
             (KeyPart::Text(text), KeyType::Text) => Ok(Value::Text(text.clone())),
             (KeyPart::Number(number), KeyType::Number) => i64::try_from(*number)
                 .map(Value::Integer)
-                .map_err(|_| Refused(format!("{} must be below 2^63", column.name))),
-            _ => Err(Refused(format!(
-                "{} of {} has another type",
-                column.name, self.name
-            ))),
+                .map_err(|_| self.too_large(i)),
+            _ => Err(self.mistyped(i)),
         };
-        parts.zip(columns).map(value).collect()
+        (from..self.columns.len()).zip(parts).map(value).collect()
     }
 }
 

@@ -6,10 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
-use vaultstream_domain::ports::view_store::{Flush, RowWrite, ViewRef};
+use vaultstream_domain::ports::view_store::{Flush, RowKey, RowWrite, ViewRef};
 
 use crate::database::FileLock;
 use crate::views::Layouts;
@@ -193,11 +192,14 @@ fn write(
         .cloned();
     let unknown = |what: &str| Refused(format!("{} generation {} {what}", view.view, view.generation));
     let tables = tables.ok_or_else(|| unknown("was not created"))?;
-    for row in flush.totals.iter().chain(&flush.rows) {
-        let layout = tables
-            .get(row.key.table)
-            .ok_or_else(|| unknown(&format!("has no table {}", row.key.table)))?;
-        write_row(transaction, layout, buried, row)?;
+    for rows in [&flush.totals, &flush.rows] {
+        // Flushes come sorted by key, so one statement serves a table's rows.
+        for rows in rows.chunk_by(|a, b| a.key.table == b.key.table) {
+            let layout = tables
+                .get(rows[0].key.table)
+                .ok_or_else(|| unknown(&format!("has no table {}", rows[0].key.table)))?;
+            write_table(transaction, layout, buried, rows)?;
+        }
     }
     let mut advance = transaction.prepare_cached(schema::ADVANCE)?;
     for (shard, place) in &flush.watermarks {
@@ -207,38 +209,51 @@ fn write(
     Ok(())
 }
 
-fn write_row(
+/// Writes rows of one table, in their order.
+fn write_table(
     transaction: &Transaction<'_>,
     layout: &Layout,
     buried: &mut HashSet<String>,
-    row: &RowWrite,
+    rows: &[RowWrite],
 ) -> Result<(), WriteError> {
-    let mut values = layout.key(&row.key)?;
-    let hlc = i64::try_from(row.hlc.0).map_err(|_| Refused("a stamp must be below 2^63".into()))?;
-    if row.value.is_empty() {
-        values.push(Value::Integer(hlc));
-        transaction
-            .prepare_cached(&layout.remove)?
-            .execute(params_from_iter(&values))?;
-        transaction
-            .prepare_cached(&layout.bury)?
-            .execute(params_from_iter(&values))?;
-        if !buried.contains(&layout.name) {
-            buried.insert(layout.name.clone());
+    let mut put = None;
+    for row in rows {
+        let hlc = i64::try_from(row.hlc.0).map_err(|_| Refused("a stamp must be below 2^63".into()))?;
+        if row.value.is_empty() {
+            remove_row(transaction, layout, &row.key, hlc)?;
+            if !buried.contains(&layout.name) {
+                buried.insert(layout.name.clone());
+                put = None;
+            }
+            continue;
         }
-        return Ok(());
+        let statement = match &mut put {
+            Some(statement) => statement,
+            None => {
+                let guarded = buried.contains(&layout.name);
+                let sql = if guarded { &layout.put_guarded } else { &layout.put };
+                put.insert(transaction.prepare_cached(sql)?)
+            }
+        };
+        let parts = layout.bind(statement, &row.key)?;
+        statement.raw_bind_parameter(parts + 1, row.value.as_slice())?;
+        statement.raw_bind_parameter(parts + 2, hlc)?;
+        statement.raw_execute()?;
     }
-    let statement = if buried.contains(&layout.name) {
-        &layout.put_guarded
-    } else {
-        &layout.put
-    };
-    let mut statement = transaction.prepare_cached(statement)?;
-    for (i, value) in values.iter().enumerate() {
-        statement.raw_bind_parameter(i + 1, value)?;
+    Ok(())
+}
+
+fn remove_row(
+    transaction: &Transaction<'_>,
+    layout: &Layout,
+    key: &RowKey,
+    hlc: i64,
+) -> Result<(), WriteError> {
+    for sql in [&layout.remove, &layout.bury] {
+        let mut statement = transaction.prepare_cached(sql)?;
+        let parts = layout.bind(&mut statement, key)?;
+        statement.raw_bind_parameter(parts + 1, hlc)?;
+        statement.raw_execute()?;
     }
-    statement.raw_bind_parameter(values.len() + 1, row.value.as_slice())?;
-    statement.raw_bind_parameter(values.len() + 2, hlc)?;
-    statement.raw_execute()?;
     Ok(())
 }
