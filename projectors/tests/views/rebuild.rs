@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::ports::ViewStore;
@@ -15,7 +16,8 @@ use vaultstream_projectors::{ProjectorOptions, Reads, ViewName};
 use crate::history::History;
 use crate::setup::{Node, slug};
 
-/// Reads without pause until told to stop; answers how often. Any failed read fails the test.
+/// Reads until told to stop; answers how often. Any failed read fails the test. The pauses of readers and writers here keep
+/// the load the same on a slow machine, which would otherwise be given more to rebuild the longer it takes.
 fn reader(reads: Reads, organization: OrganizationId, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<u64> {
     tokio::spawn(async move {
         let mut count = 0;
@@ -46,6 +48,7 @@ fn reader(reads: Reads, organization: OrganizationId, stop: Arc<AtomicBool>) -> 
                 .await
                 .expect("a read goes on");
             count += 3;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
         count
     })
@@ -72,6 +75,7 @@ async fn rebuild_should_equal_what_was_folded_live_while_reads_and_writes_go_on(
             while !stop.load(Ordering::SeqCst) {
                 history.live(log.as_ref(), 20).await;
                 written.fetch_add(20, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             history
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use vaultstream_event_schemas::{Family, OrganizationId};
@@ -67,7 +68,8 @@ async fn one_log_should_give_the_same_dumps_in_both_stores() {
     cluster.stop();
 }
 
-/// Reads without pause until told to stop; answers how often. Any failed read fails the test.
+/// Reads until told to stop; answers how often. Any failed read fails the test. The pauses of readers and writers here keep
+/// the load the same on a slow machine, which would otherwise be given more to rebuild the longer it takes.
 fn reader(reads: Reads, organization: OrganizationId, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<u64> {
     tokio::spawn(async move {
         let mut count = 0;
@@ -81,6 +83,7 @@ fn reader(reads: Reads, organization: OrganizationId, stop: Arc<AtomicBool>) -> 
             let totals = reads.totals(organization).await.expect("a read goes on");
             assert!(!totals.transfers.is_empty());
             count += 2;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         count
     })
@@ -90,7 +93,7 @@ fn reader(reads: Reads, organization: OrganizationId, stop: Arc<AtomicBool>) -> 
 async fn rebuild_beside_live_traffic_should_equal_the_other_store() {
     let (log, dir) = log();
     let mut history = History::new(vaultstream_domain::ports::EventLog::registry(log.as_ref()), 78);
-    history.live(log.as_ref(), 1_200).await;
+    history.live(log.as_ref(), 600).await;
     let scylla: ScyllaViews = open(&options(stored()).await).await;
     let cluster = Node::start(log.clone(), Arc::new(scylla), busy());
     cluster.caught_up().await;
@@ -103,7 +106,7 @@ async fn rebuild_beside_live_traffic_should_equal_the_other_store() {
             while !stop.load(Ordering::SeqCst) {
                 history.live(log.as_ref(), 10).await;
                 batches += 1;
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
             batches
         }
