@@ -8,6 +8,7 @@ mod output;
 mod request;
 mod transfer;
 mod vault;
+mod views;
 
 use std::process::ExitCode;
 
@@ -35,11 +36,19 @@ pub enum People {
         #[command(subcommand)]
         verb: transfer::Verb,
     },
+    /// See how far the views are and rebuild them, with a key of the platform organization (platform.key).
+    #[command(after_help = EXIT_CODES)]
+    Views {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        verb: views::Verb,
+    },
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 not sent (this command line cannot be carried out); 2 wrong usage; \
     3 refused by the server; 4 no clear answer, the request may have had an effect; 5 the server could not do it now; \
-    6 the transfer that was waited for ended without being completed, or not in time.";
+    6 what was waited for ended without being completed, or not in time.";
 
 /// Why a verb did not do what was asked, by what a script should do about it.
 #[derive(Debug)]
@@ -53,7 +62,7 @@ pub enum Ended {
         error: ClientError,
         idempotency_key: String,
     },
-    /// A transfer that was waited for is not completed.
+    /// What was waited for is not completed.
     NotCompleted(String),
 }
 
@@ -93,6 +102,10 @@ pub fn run(people: People) -> ExitCode {
         People::Transfer { connection, verb } => (
             connection.clone(),
             connection.block_on(|ask| transfer::run(ask, verb)),
+        ),
+        People::Views { connection, verb } => (
+            connection.clone(),
+            connection.block_on(|ask| views::run(ask, verb)),
         ),
     };
     match done {

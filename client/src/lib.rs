@@ -20,6 +20,7 @@ pub mod problem;
 pub mod session;
 pub mod transfer;
 pub mod vault;
+pub mod view;
 
 pub use account::{Account, Balance, ChangeAccount};
 pub use api_key::{ApiKey, ApiKeyStatus, IssueApiKey};
@@ -35,6 +36,7 @@ pub use transfer::{
     Approver, Execution, Failure, FeeEstimate, RequestTransfer, Transfer, TransferAccepted, TransferPreview,
 };
 pub use vault::{AddAccount, ChangeVault, CreateVault, Vault, VaultAccount};
+pub use view::{Rebuild, RebuildAccepted, RebuildStatus, RebuildView, View, ViewGeneration};
 
 /// The header that carries a consistency token.
 pub const TOKEN_HEADER: &str = "vaultstream-token";

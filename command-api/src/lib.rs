@@ -23,6 +23,7 @@ mod text;
 mod transfers;
 mod vaults;
 
+mod views;
 use std::sync::Arc;
 
 use axum::Router;
@@ -46,6 +47,7 @@ pub fn router(services: Arc<Services>, door: &Arc<Door>) -> Router {
     let routes = accounts::serve(routes);
     let routes = transfers::serve(routes);
     let routes = commands::serve(routes);
+    let routes = views::serve(routes);
     let routes = chains::serve(routes);
     routes
         .finish()

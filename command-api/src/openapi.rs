@@ -147,7 +147,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     let text = |place: &str, name: &str, required: bool, about: &str| json!({ "in": place, "name": name, "required": required, "description": about, "schema": { "type": "string" } });
     let mut list: Vec<_> = operation
         .path_parameters()
-        .map(|name| text("path", name, true, "The id or slug."))
+        .map(|name| text("path", name, true, about_path(name)))
         .collect();
     list.extend(
         operation
@@ -183,6 +183,13 @@ fn parameters(operation: &Operation) -> Vec<Value> {
 }
 
 fn about(query: &str) -> &'static str {
+fn about_path(parameter: &str) -> &'static str {
+    match parameter {
+        "view" => "The view's name.",
+        _ => "The id or slug.",
+    }
+}
+
     match query {
         "limit" => "How many items, 1 to 200; 50 unless given.",
         "cursor" => "Where the page begins: `nextCursor` of the page before, with the same filters.",
@@ -222,6 +229,8 @@ fn schemas() -> Map<String, Value> {
         "CheckAddress": api::CheckAddress, "AddressCheck": api::AddressCheck,
         "FaucetRequest": api::FaucetRequest, "FaucetPayment": api::FaucetPayment,
     }
+        "RebuildView": api::RebuildView, "RebuildAccepted": api::RebuildAccepted,
+        "View": api::View, "Page_View": api::Page<api::View>,
     schemas
 }
 

@@ -36,21 +36,13 @@ pub(crate) fn serve(routes: Routes<Arc<Services>>) -> Routes<Arc<Services>> {
         .on("reactivateOrganization", reactivate)
 }
 
-fn platform_only(services: &Services, asked: &Asked) -> Result<(), ApiError> {
-    if asked.principal()?.organization == services.parts.platform {
-        return Ok(());
-    }
-    let detail = "only keys of the platform organization may do this, with the scope `organizations:write`";
-    Err(ApiError::new(ErrorCode::ScopeMissing).detail(detail))
-}
-
 async fn register(
     State(services): Site,
     asked: Asked,
     headers: HeaderMap,
     JsonBody(body): JsonBody<RegisterBody>,
 ) -> Answer {
-    platform_only(&services, &asked)?;
+    asked.platform_only(services.parts.platform)?;
     check_name(&body.name)?;
     body.contact.as_ref().map(check_contact).transpose()?;
     let intent = Intent::read(&services, &asked, &headers, "", &body)?;
@@ -168,7 +160,7 @@ async fn suspend(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Reason>,
 ) -> Answer {
-    platform_only(&services, &asked)?;
+    asked.platform_only(services.parts.platform)?;
     let organization = reachable(&services, &asked, &id)?;
     if organization == services.parts.platform {
         let detail = "the platform organization cannot be suspended: nobody could reactivate it";
@@ -194,7 +186,7 @@ async fn reactivate(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Reason>,
 ) -> Answer {
-    platform_only(&services, &asked)?;
+    asked.platform_only(services.parts.platform)?;
     let organization = reachable(&services, &asked, &id)?;
     let command = OrganizationCommand::Reactivate {
         reason: text::reason(body)?,

@@ -10,7 +10,7 @@ use vaultstream_domain::ports::{ChainNode, Clock, EventLog, Faucet, Ids, Keyring
 use vaultstream_domain::{CommandContext, Transact};
 use vaultstream_event_schemas::token::{MacKey, Positions};
 use vaultstream_event_schemas::{
-    AccountId, Amount, AssetId, ChainId, CommandId, OrganizationId, Registry, ShardNumber, Timestamp,
+    AccountId, Amount, AssetId, ChainId, CommandId, Family, OrganizationId, Registry, ShardNumber, Timestamp,
     VaultId, id,
 };
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
@@ -69,6 +69,8 @@ pub struct ServicesParts {
     pub tokens: MacKey,
     /// The organization that owns the platform; only its keys register organizations.
     pub platform: OrganizationId,
+    /// The views by name, each with the families that it has a store in.
+    pub views: BTreeMap<&'static str, Vec<Family>>,
     /// Bounds and settings.
     pub options: Options,
 }

@@ -3,6 +3,6 @@
 mod view_generation;
 
 pub use view_generation::{
-    ChangeViewGeneration, ViewGeneration, ViewGenerationCommand, ViewGenerationError, ViewGenerationEvent,
-    ViewGenerationState, platform_organization, view_generation_id,
+    Building, ChangeViewGeneration, RequestRebuild, ViewGeneration, ViewGenerationCommand,
+    ViewGenerationError, ViewGenerationEvent, ViewGenerationState, platform_organization, view_generation_id,
 };

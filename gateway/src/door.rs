@@ -17,8 +17,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use vaultstream_client::BROWSER_HEADER;
 use vaultstream_domain::ports::{Clock, RateLimits};
-use vaultstream_event_schemas::ErrorCode;
 use vaultstream_event_schemas::status::OrganizationStatus;
+use vaultstream_event_schemas::{ErrorCode, OrganizationId};
 
 use crate::credentials::{Credentials, Presented, Toll};
 use crate::edge::RequestInfo;
@@ -380,6 +380,19 @@ impl Asked {
         self.principal
             .as_deref()
             .ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))
+    }
+
+    /// Refuses keys of any other organization than the platform's.
+    pub fn platform_only(&self, platform: OrganizationId) -> Result<(), ApiError> {
+        if self.principal()?.organization == platform {
+            return Ok(());
+        }
+        let scope = match self.operation.access {
+            Access::Scope(scope) => format!(", with the scope `{scope}`"),
+            Access::Public | Access::SignedIn => String::new(),
+        };
+        let detail = format!("only keys of the platform organization may do this{scope}");
+        Err(ApiError::new(ErrorCode::ScopeMissing).detail(detail))
     }
 }
 

@@ -322,6 +322,22 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         room: Room::Commands,
+    Operation {
+        summary: "Lists the views of every family: how far they are, and which are being rebuilt; for keys of the \
+            platform organization.",
+        ..read("listViews", "/v1/views", "views:write", "Page_View")
+    },
+    Operation {
+        answer: Some("RebuildAccepted"),
+        status: 202,
+        summary: "Asks for a rebuild of a view from the log, beside its readers; for keys of the platform organization.",
+        ..command(
+            "rebuildView",
+            "/v1/views/{view}/rebuilds",
+            "views:write",
+            "RebuildView",
+        )
+    },
         access: SignedIn,
         summary: "Lists the chains this installation serves, with their assets.",
         ..read("listChains", "/v1/chains", "", "Page_Chain")

@@ -82,8 +82,14 @@ pub trait SwitchGenerations: Send + Sync {
         generation: u32,
         digest: &str,
     ) -> Result<(), Source>;
-    /// Says that the generation being built is given up.
-    async fn abandon(&self, family: &Family, view: ViewName, reason: &str) -> Result<(), Source>;
+    /// Says that a generation is given up; nothing when it is not being built any more.
+    async fn abandon(
+        &self,
+        family: &Family,
+        view: ViewName,
+        generation: u32,
+        reason: &str,
+    ) -> Result<(), Source>;
 }
 
 /// Why a projector cannot start.
@@ -180,7 +186,7 @@ impl Projector {
         Ok(())
     }
 
-    fn families_of(&self, name: ViewName) -> Vec<Family> {
+    pub(crate) fn families_of(&self, name: ViewName) -> Vec<Family> {
         let mut families = name.families(&self.parts.registry);
         families.retain(|family| self.families.contains(family));
         families
@@ -257,7 +263,7 @@ impl Projector {
             .await
     }
 
-    /// Keeps all views until `shutdown`; returns when every worker has flushed and stopped.
+    /// Keeps all views until `shutdown`, and rebuilds those that operators ask for; returns when every worker has flushed and stopped.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), ProjectorError> {
         let heads = self.parts.log.heads().await?;
         let (mut kept, mut stale): (HashMap<ShardNumber, Vec<LaneParts>>, Vec<_>) =
@@ -307,6 +313,7 @@ impl Projector {
                 report(name, &family, &error);
             }
         }
+        self.serve_requests(&shutdown).await;
         // Nobody sends; the channel closes when the last worker has gone.
         let _ = ended.recv().await;
         Ok(())
@@ -344,6 +351,6 @@ impl Projector {
     }
 }
 
-fn report(view: ViewName, family: &Family, error: &(dyn std::error::Error + 'static)) {
+pub(crate) fn report(view: ViewName, family: &Family, error: &(dyn std::error::Error + 'static)) {
     tracing::error!(view = view.as_str(), %family, error, "a view could not be rebuilt");
 }

@@ -324,7 +324,13 @@ impl Projector {
             report(&at, &error, "an unfinished generation stays on disk");
         }
         self.parts.watermarks.forget(&at);
-        if let Err(error) = self.parts.switch.abandon(family, name, &error.to_string()).await {
+        if matches!(error, RebuildError::Shutdown) {
+            // Still being built, says the log: whoever keeps the view next begins it again.
+            return;
+        }
+        let why = error.to_string();
+        let recorded = self.parts.switch.abandon(family, name, generation, &why).await;
+        if let Err(error) = recorded {
             report(&at, &*error, "that a generation is given up is not recorded");
         }
     }

@@ -1,6 +1,7 @@
 //! Generations in the log: which are read, and how a rebuild writes down what becomes of one.
 //!
-//! One rebuild of a view runs at a time; a build that a dead process left behind is abandoned when the next one starts.
+//! One rebuild of a view in a family runs at a time; a build that a dead process left behind is given up when the next
+//! one starts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,21 +21,40 @@ use vaultstream_kernel::{Executor, LoadError, load_state};
 use crate::projector::{Source, SwitchGenerations};
 use crate::view_name::ViewName;
 
+/// What the log says of the generations of every view in every family it has a store in.
+pub async fn generation_states(
+    log: &dyn EventLog,
+    registry: &Registry,
+) -> Result<BTreeMap<(ViewName, Family), ViewGenerationState>, LoadError> {
+    let mut states = BTreeMap::new();
+    for name in ViewName::ALL {
+        for family in name.families(registry) {
+            let state = generation_state(log, registry, name, &family).await?;
+            states.insert((name, family), state);
+        }
+    }
+    Ok(states)
+}
+
+/// What the log says of the generations of a view in a family.
+pub(crate) async fn generation_state(
+    log: &dyn EventLog,
+    registry: &Registry,
+    name: ViewName,
+    family: &Family,
+) -> Result<ViewGenerationState, LoadError> {
+    let stream = view_generation_id(registry, family, name.as_str()).stream();
+    let state: State = load_state(log, stream).await?.state;
+    Ok(ViewGeneration::of(&state).cloned().unwrap_or_default())
+}
+
 /// The generations the log says are read, for [`crate::Generations::new`].
 pub async fn switched(
     log: &dyn EventLog,
     registry: &Registry,
 ) -> Result<BTreeMap<(ViewName, Family), u32>, LoadError> {
-    let mut switched = BTreeMap::new();
-    for name in ViewName::ALL {
-        for family in name.families(registry) {
-            let stream = view_generation_id(registry, &family, name.as_str()).stream();
-            let state: State = load_state(log, stream).await?.state;
-            let active = ViewGeneration::of(&state).map_or(1, |generations| generations.active);
-            switched.insert((name, family), active);
-        }
-    }
-    Ok(switched)
+    let states = generation_states(log, registry).await?;
+    Ok(states.into_iter().map(|(at, state)| (at, state.active)).collect())
 }
 
 /// Writes down switches through the executor, as the platform's organization.
@@ -82,19 +102,15 @@ impl ExecutorSwitch {
 #[async_trait]
 impl SwitchGenerations for ExecutorSwitch {
     async fn start(&self, family: &Family, view: ViewName, reason: &str) -> Result<u32, Source> {
-        let left_behind = ViewGenerationCommand::Abandon {
-            reason: "left behind by an earlier process".to_owned(),
-        };
-        self.change(family, view, left_behind).await?;
         let start = ViewGenerationCommand::Start {
             reason: reason.to_owned(),
             view: view.as_str().to_owned(),
         };
         let state = self.change(family, view, start).await?;
-        let (generation, _) = state
+        let building = state
             .building
             .ok_or("the generation was given up by someone else")?;
-        Ok(generation)
+        Ok(building.generation)
     }
 
     async fn switch(
@@ -115,8 +131,15 @@ impl SwitchGenerations for ExecutorSwitch {
             .map(drop)
     }
 
-    async fn abandon(&self, family: &Family, view: ViewName, reason: &str) -> Result<(), Source> {
+    async fn abandon(
+        &self,
+        family: &Family,
+        view: ViewName,
+        generation: u32,
+        reason: &str,
+    ) -> Result<(), Source> {
         let abandon = ViewGenerationCommand::Abandon {
+            generation,
             reason: reason.to_owned(),
         };
         self.change(family, view, abandon).await.map(drop)

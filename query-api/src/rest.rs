@@ -9,6 +9,7 @@ mod rows;
 mod single;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use std::sync::Arc;
 
@@ -87,6 +88,7 @@ pub fn router(parts: RestParts, door: &Arc<Door>) -> Router {
         .on("getAccount", single::account)
         .on("listTransfers", lists::transfers)
         .on("getTransfer", single::transfer)
+        .on("listViews", views::list)
         .finish()
         .with_state(site)
 }

@@ -15,7 +15,7 @@ use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::hosts::Hosts;
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
 use vaultstream_infra_telemetry::Metrics;
-use vaultstream_projectors::Reads;
+use vaultstream_projectors::{Reads, ViewName};
 use vaultstream_query_api::hub::Hub;
 use vaultstream_query_api::services::Heads;
 
@@ -191,6 +191,10 @@ impl Doors<'_> {
                 .collect(),
             tokens,
             platform: platform_organization(&log.registry()),
+            views: ViewName::ALL
+                .into_iter()
+                .map(|name| (name.as_str(), name.families(&log.registry())))
+                .collect(),
             options: CommandOptions::default(),
         })
     }

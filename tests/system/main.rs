@@ -11,3 +11,4 @@ mod people;
 mod product;
 mod races;
 mod start_up;
+mod views;

@@ -11,13 +11,18 @@ use crate::product::{ETH, ETHER, Product, Setup, address, program};
 const SOMEWHERE: &str = "0x8617E340B3D01FA5F11F306F4090FD50E238070D";
 
 /// A person with a terminal and a key file.
-struct Person<'a> {
+pub struct Person<'a> {
     product: &'a Product,
     key_file: PathBuf,
 }
 
-impl Person<'_> {
-    async fn does(&self, words: &[&str]) -> Result<Output> {
+impl<'a> Person<'a> {
+    /// A person in front of a product.
+    pub fn with(product: &'a Product, key_file: PathBuf) -> Self {
+        Self { product, key_file }
+    }
+
+    pub async fn does(&self, words: &[&str]) -> Result<Output> {
         let mut command = Command::new(program("VAULTSTREAM_BIN")?);
         command
             .args(words)
@@ -26,7 +31,7 @@ impl Person<'_> {
     }
 
     /// Does something that succeeds and reads the answer as JSON.
-    async fn reads(&self, words: &[&str]) -> Result<Value> {
+    pub async fn reads(&self, words: &[&str]) -> Result<Value> {
         let output = self.does(&[words, &["-o", "json"]].concat()).await?;
         ensure!(output.status.success(), "{words:?}: {output:?}");
         Ok(serde_json::from_slice(&output.stdout)?)
@@ -42,11 +47,11 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn printed(output: &Output) -> String {
+pub fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn ended(output: &Output, code: i32, words: &[&str]) -> Result<()> {
+pub fn ended(output: &Output, code: i32, words: &[&str]) -> Result<()> {
     ensure!(output.status.code() == Some(code), "{output:?}");
     let text = said(output);
     for word in words {

@@ -145,6 +145,12 @@ impl Setup {
         self.data.path().join("data")
     }
 
+    /// A client of a product of this set-up under the platform organization's key.
+    pub fn platform(&self, product: &Product) -> Result<Client> {
+        let key = std::fs::read_to_string(self.data_dir().join("platform.key"))?;
+        Ok(Client::try_new(&product.base, Some(key.trim_end()))?)
+    }
+
     fn command(&self) -> Result<Command> {
         let mut command = Command::new(program("VAULTSTREAM_BIN")?);
         let data = self.data_dir();

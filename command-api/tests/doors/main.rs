@@ -10,3 +10,4 @@ mod sessions;
 mod transfers;
 mod vaults;
 mod world;
+mod views;

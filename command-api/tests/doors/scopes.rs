@@ -26,6 +26,7 @@ fn path(operation: &Operation) -> String {
         .path
         .replace("{id}", "nothing")
         .replace("{slug}", "eth_sandbox")
+        .replace("{view}", "transfers")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,7 +91,7 @@ async fn scope_alone_should_let_its_operation_in() {
         // The platform's own operations say so in their own words, behind the scope.
         let platform_only = matches!(
             operation.id,
-            "registerOrganization" | "suspendOrganization" | "reactivateOrganization"
+            "registerOrganization" | "suspendOrganization" | "reactivateOrganization" | "rebuildView"
         );
         assert!(
             !matches!(answer.status, StatusCode::UNAUTHORIZED) && (code != "scope-missing" || platform_only),

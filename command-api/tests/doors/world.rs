@@ -157,6 +157,10 @@ fn chains() -> Vec<ChainSettings> {
     ]
 }
 
+fn chain_families() -> Vec<Family> {
+    chains().into_iter().map(|c| Family::Chain(c.slug)).collect()
+}
+
 impl World {
     pub async fn start() -> Self {
         Self::with(DoorParts::DEFAULT_QUOTAS).await
@@ -216,6 +220,7 @@ impl World {
             faucets: BTreeMap::from([(chain_id(), faucet.clone() as Arc<dyn Faucet>)]),
             tokens: MacKey::new([7; 32]),
             platform,
+            views: BTreeMap::from([("directory", vec![Family::Core]), ("transfers", chain_families())]),
             options: Options::default(),
         });
         let edge = Edge::new(&EdgeOptions::default(), Arc::new(SystemIds));

@@ -12,7 +12,10 @@ pub const ALL: &[(&str, &str)] = &[
     ("transfers:write", "request and cancel transfers"),
     ("vaults:read", "read vaults, accounts and balances"),
     ("vaults:write", "create and rename vaults"),
-    ("views:write", "rebuild views"),
+    (
+        "views:write",
+        "see how far views are and rebuild them; for keys of the platform organization",
+    ),
 ];
 
 /// Whether a scope exists.

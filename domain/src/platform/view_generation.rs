@@ -1,4 +1,5 @@
-//! The ViewGeneration aggregate: which generation of a view is read, and which is being built beside it.
+//! The ViewGeneration aggregate: which generation of a view is read, which is being built beside it, and whether an
+//! operator has asked for another one.
 
 use serde::{Deserialize, Serialize};
 use vaultstream_event_schemas::envelope::Owner;
@@ -17,6 +18,8 @@ pub struct ViewGeneration;
 crate::wire_events! {
     /// What can happen to the generations of a view.
     ViewGenerationEvent {
+        /// A new one was asked for.
+        Requested(v1::RebuildRequested),
         /// A new one is being built.
         Started(v1::GenerationStarted),
         /// It is read from now on.
@@ -29,7 +32,9 @@ crate::wire_events! {
 /// What can be asked of the generations of a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ViewGenerationCommand {
-    /// Build the next one.
+    /// Ask whoever keeps the view for the next one. Asked again before it has begun, it is the same request.
+    Request(v1::RebuildRequested),
+    /// Build the next one. One that is being built was left behind by a process that has ended, and is given up.
     Start {
         /// Why.
         reason: String,
@@ -38,8 +43,10 @@ pub enum ViewGenerationCommand {
     },
     /// Read the one that was built.
     Switch(v1::GenerationSwitched),
-    /// Give up the one being built.
+    /// Give up a generation; nothing when it is not the one being built.
     Abandon {
+        /// Which.
+        generation: u32,
         /// Why.
         reason: String,
     },
@@ -50,10 +57,25 @@ pub enum ViewGenerationCommand {
 pub struct ViewGenerationState {
     /// The generation that is read.
     pub active: u32,
-    /// The generation being built, with the view's name.
-    pub building: Option<(u32, String)>,
+    /// The generation being built.
+    pub building: Option<Building>,
     /// The highest number ever given.
     pub highest: u32,
+    /// Why a rebuild was asked for that nobody has begun yet.
+    pub requested: Option<String>,
+    /// The newest generation that was given up, and why, until another is asked for or begun.
+    pub given_up: Option<(u32, String)>,
+}
+
+/// A generation being built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Building {
+    /// Its number.
+    pub generation: u32,
+    /// Why it is built.
+    pub reason: String,
+    /// The view.
+    pub view: String,
 }
 
 impl Default for ViewGenerationState {
@@ -62,6 +84,8 @@ impl Default for ViewGenerationState {
             active: 1,
             building: None,
             highest: 1,
+            requested: None,
+            given_up: None,
         }
     }
 }
@@ -70,8 +94,18 @@ impl Default for ViewGenerationState {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ViewGenerationError {
     /// One is being built already.
-    #[error("generation {0} is being built already")]
-    Building(u32),
+    #[error(
+        "generation {generation} of view {view} in family {family} is being built already; wait until it is read or \
+         given up"
+    )]
+    Building {
+        /// The generation.
+        generation: u32,
+        /// The view.
+        view: String,
+        /// The family.
+        family: String,
+    },
     /// The generation is not the one being built.
     #[error("generation {0} is not being built")]
     NotBuilding(u32),
@@ -89,52 +123,82 @@ impl Decider for ViewGeneration {
     type Event = ViewGenerationEvent;
     type Error = ViewGenerationError;
 
+    const FOLD_VERSION: u32 = 2;
+
     fn decide(
         state: &ViewGenerationState,
         command: &ViewGenerationCommand,
     ) -> Result<Vec<ViewGenerationEvent>, ViewGenerationError> {
         match (command, &state.building) {
-            (ViewGenerationCommand::Start { .. }, Some((building, _))) => {
-                Err(ViewGenerationError::Building(*building))
-            }
-            (ViewGenerationCommand::Start { reason, view }, None) => Ok(vec![
-                v1::GenerationStarted {
+            (ViewGenerationCommand::Request(asked), Some(building)) => Err(ViewGenerationError::Building {
+                generation: building.generation,
+                view: asked.view.clone(),
+                family: asked.family.clone(),
+            }),
+            (ViewGenerationCommand::Request(_), None) if state.requested.is_some() => Ok(vec![]),
+            (ViewGenerationCommand::Request(asked), None) => Ok(vec![asked.clone().into()]),
+            (ViewGenerationCommand::Start { reason, view }, left_behind) => {
+                let started = v1::GenerationStarted {
                     generation: state.highest + 1,
                     reason: reason.clone(),
                     view: view.clone(),
-                }
-                .into(),
-            ]),
+                };
+                let mut events: Vec<ViewGenerationEvent> = left_behind
+                    .iter()
+                    .map(|building| abandoned(building, "left behind by an earlier process"))
+                    .collect();
+                events.push(started.into());
+                Ok(events)
+            }
             (ViewGenerationCommand::Switch(s), _) if s.generation == state.active => Ok(vec![]),
-            (ViewGenerationCommand::Switch(s), Some((building, _))) if s.generation == *building => {
+            (ViewGenerationCommand::Switch(s), Some(building)) if s.generation == building.generation => {
                 Ok(vec![s.clone().into()])
             }
             (ViewGenerationCommand::Switch(s), _) => Err(ViewGenerationError::NotBuilding(s.generation)),
-            (ViewGenerationCommand::Abandon { reason }, Some((generation, view))) => Ok(vec![
-                v1::GenerationAbandoned {
-                    generation: *generation,
-                    reason: reason.clone(),
-                    view: view.clone(),
-                }
-                .into(),
-            ]),
-            (ViewGenerationCommand::Abandon { .. }, None) => Ok(vec![]),
+            (ViewGenerationCommand::Abandon { generation, reason }, Some(building))
+                if *generation == building.generation =>
+            {
+                Ok(vec![abandoned(building, reason)])
+            }
+            (ViewGenerationCommand::Abandon { .. }, _) => Ok(vec![]),
         }
     }
 
     fn evolve(state: &mut ViewGenerationState, event: &ViewGenerationEvent) {
         match event {
+            ViewGenerationEvent::Requested(e) => {
+                state.requested = Some(e.reason.clone());
+                state.given_up = None;
+            }
             ViewGenerationEvent::Started(e) => {
-                state.building = Some((e.generation, e.view.clone()));
+                state.building = Some(Building {
+                    generation: e.generation,
+                    reason: e.reason.clone(),
+                    view: e.view.clone(),
+                });
                 state.highest = e.generation;
+                state.requested = None;
+                state.given_up = None;
             }
             ViewGenerationEvent::Switched(e) => {
                 state.active = e.generation;
                 state.building = None;
             }
-            ViewGenerationEvent::Abandoned(_) => state.building = None,
+            ViewGenerationEvent::Abandoned(e) => {
+                state.building = None;
+                state.given_up = Some((e.generation, e.reason.clone()));
+            }
         }
     }
+}
+
+fn abandoned(building: &Building, reason: &str) -> ViewGenerationEvent {
+    v1::GenerationAbandoned {
+        generation: building.generation,
+        reason: reason.to_owned(),
+        view: building.view.clone(),
+    }
+    .into()
 }
 
 /// The reserved organization that owns platform aggregates; derived, so every installation has the same one.
@@ -185,43 +249,133 @@ impl Transact for ChangeViewGeneration {
     }
 }
 
+/// Asks for rebuilds of a view, in one family or in several at once: all are asked for or none.
+#[derive(Debug, Clone)]
+pub struct RequestRebuild {
+    /// The platform's organization.
+    pub organization: OrganizationId,
+    /// The view.
+    pub view: String,
+    /// Where: the stream of the view's generations in each family.
+    pub stores: Vec<(ViewGenerationId, Family)>,
+    /// Why.
+    pub reason: String,
+}
+
+impl Transact for RequestRebuild {
+    fn name(&self) -> &'static str {
+        "platform.request_rebuild"
+    }
+    fn shard(&self) -> ShardNumber {
+        self.organization.shard()
+    }
+    fn reads(&self) -> Vec<StreamId> {
+        self.stores.iter().map(|(id, _)| (*id).into()).collect()
+    }
+    fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
+        let ask = |(id, family): &(ViewGenerationId, Family)| {
+            let asked = v1::RebuildRequested {
+                family: family.to_string(),
+                reason: self.reason.clone(),
+                view: self.view.clone(),
+            };
+            let command = ViewGenerationCommand::Request(asked);
+            states.decide::<ViewGeneration>(*id, &command, self.organization, Owner::Itself)
+        };
+        self.stores.iter().map(ask).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::given::given;
 
+    fn start() -> ViewGenerationCommand {
+        ViewGenerationCommand::Start {
+            reason: "new fold".into(),
+            view: "transfers".into(),
+        }
+    }
+
+    fn started(generation: u32) -> ViewGenerationEvent {
+        v1::GenerationStarted {
+            generation,
+            reason: "new fold".into(),
+            view: "transfers".into(),
+        }
+        .into()
+    }
+
+    fn abandoned(generation: u32, reason: &str) -> ViewGenerationEvent {
+        v1::GenerationAbandoned {
+            generation,
+            reason: reason.into(),
+            view: "transfers".into(),
+        }
+        .into()
+    }
+
+    fn requested() -> v1::RebuildRequested {
+        v1::RebuildRequested {
+            family: "eth_main".into(),
+            reason: "rows were damaged".into(),
+            view: "transfers".into(),
+        }
+    }
+
     #[test]
     fn generations_should_be_built_one_at_a_time_and_never_reuse_a_number() {
-        let start = ViewGenerationCommand::Start {
-            reason: "new fold".into(),
-            view: "transfers".into(),
-        };
-        let started: ViewGenerationEvent = v1::GenerationStarted {
-            generation: 2,
-            reason: "new fold".into(),
-            view: "transfers".into(),
-        }
-        .into();
-        given::<ViewGeneration>(&[])
-            .when(&start)
-            .then(std::slice::from_ref(&started));
-        given::<ViewGeneration>(std::slice::from_ref(&started))
-            .when(&start)
-            .refuses(&ViewGenerationError::Building(2));
-        let abandoned: ViewGenerationEvent = v1::GenerationAbandoned {
-            generation: 2,
-            reason: "digest".into(),
-            view: "transfers".into(),
-        }
-        .into();
-        let history = [started, abandoned];
+        given::<ViewGeneration>(&[]).when(&start()).then(&[started(2)]);
+        let left_behind = "left behind by an earlier process";
+        given::<ViewGeneration>(&[started(2)])
+            .when(&start())
+            .then(&[abandoned(2, left_behind), started(3)]);
+        let history = [started(2), abandoned(2, "digest")];
         let given = given::<ViewGeneration>(&history);
         assert_eq!((given.state().active, given.state().highest), (1, 2));
-        given.when(&start).then(&[v1::GenerationStarted {
-            generation: 3,
-            reason: "new fold".into(),
+        given.when(&start()).then(&[started(3)]);
+    }
+
+    #[test]
+    fn generation_that_is_no_longer_built_should_end_no_other() {
+        let history = [started(2), abandoned(2, "left behind"), started(3)];
+        let late = |generation| ViewGenerationCommand::Abandon {
+            generation,
+            reason: "late".into(),
+        };
+        let switch = ViewGenerationCommand::Switch(v1::GenerationSwitched {
+            digest: String::new(),
+            generation: 2,
             view: "transfers".into(),
-        }
-        .into()]);
+        });
+        let given = given::<ViewGeneration>(&history);
+        given.when(&late(2)).then(&[]);
+        given.when(&switch).refuses(&ViewGenerationError::NotBuilding(2));
+        given.when(&late(3)).then(&[abandoned(3, "late")]);
+    }
+
+    #[test]
+    fn rebuild_should_be_asked_for_once_and_not_beside_a_running_one() {
+        let ask = ViewGenerationCommand::Request(requested());
+        let asked: ViewGenerationEvent = requested().into();
+        given::<ViewGeneration>(&[])
+            .when(&ask)
+            .then(std::slice::from_ref(&asked));
+        given::<ViewGeneration>(std::slice::from_ref(&asked))
+            .when(&ask)
+            .then(&[]);
+        let begun = [asked.clone(), started(2)];
+        let given_begun = given::<ViewGeneration>(&begun);
+        assert_eq!(given_begun.state().requested, None, "somebody does it");
+        given_begun.when(&ask).refuses(&ViewGenerationError::Building {
+            generation: 2,
+            view: "transfers".into(),
+            family: "eth_main".into(),
+        });
+        let ended = [asked.clone(), started(2), abandoned(2, "digest")];
+        let given_ended = given::<ViewGeneration>(&ended);
+        assert_eq!(given_ended.state().given_up, Some((2, "digest".to_owned())));
+        given_ended.when(&ask).then(&[asked]);
     }
 }

@@ -3,6 +3,15 @@
 use crate::payloads;
 
 payloads! { 1;
+    /// An operator asks for a new generation of a view.
+    RebuildRequested = "view_generation.requested" {
+        /// The family whose store of the view is rebuilt: `core` or a chain's slug.
+        family: String,
+        /// Why.
+        reason: String,
+        /// The view's name.
+        view: String,
+    }
     /// A new generation of a view is being built beside the one that is read.
     GenerationStarted = "view_generation.started" {
         /// The generation's number, from 1.

@@ -199,20 +199,30 @@ impl Reads {
     pub async fn quarantined(&self, view: ViewName) -> Result<Vec<QuarantineRow>, ReadError> {
         let mut rows = Vec::new();
         for family in view.families(&self.registry) {
-            let shards: Vec<_> = self.registry.shards_of(&family).collect();
-            let at = self.at(view, family);
-            for shard in shards {
-                let all = scan(
-                    tables::QUARANTINE.name,
-                    vec![n(shard.0.into())],
-                    None,
-                    Direction::Forward,
-                );
-                rows.extend(
-                    self.whole::<QuarantineRow>(&at, all, "quarantined streams")
-                        .await?,
-                );
-            }
+            rows.extend(self.quarantined_in(view, &family).await?);
+        }
+        Ok(rows)
+    }
+
+    /// The same, in one family.
+    pub async fn quarantined_in(
+        &self,
+        view: ViewName,
+        family: &Family,
+    ) -> Result<Vec<QuarantineRow>, ReadError> {
+        let mut rows = Vec::new();
+        let at = self.at(view, family.clone());
+        for shard in self.registry.shards_of(family) {
+            let all = scan(
+                tables::QUARANTINE.name,
+                vec![n(shard.0.into())],
+                None,
+                Direction::Forward,
+            );
+            rows.extend(
+                self.whole::<QuarantineRow>(&at, all, "quarantined streams")
+                    .await?,
+            );
         }
         Ok(rows)
     }

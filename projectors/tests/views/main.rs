@@ -10,4 +10,5 @@ mod poison;
 mod reads;
 mod rebuild;
 mod setup;
+mod requests;
 mod tenants;

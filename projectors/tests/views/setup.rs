@@ -59,7 +59,7 @@ impl SwitchGenerations for Numbers {
         self.switched.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
-    async fn abandon(&self, _: &Family, _: ViewName, _: &str) -> Result<(), Source> {
+    async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         self.abandoned.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
@@ -116,19 +116,10 @@ impl Node {
         let registry = log.registry();
         let generations = Arc::new(Generations::default());
         let (watermarks, switch) = (Arc::new(Watermarks::default()), Arc::new(Numbers::default()));
-        let bus = Arc::new(LogBus::new(log.clone()));
-        let observer = Arc::new(TracingObserver);
-        let tailer = Tailer::new(
-            bus,
-            log.clone(),
-            Arc::new(SystemClock),
-            observer,
-            TailOptions::default(),
-        );
         let projector = Projector::new(ProjectorParts {
             store: store.clone(),
             log: log.clone(),
-            tailer,
+            tailer: tailer(&log),
             clock: Arc::new(SystemClock),
             spawn: Arc::new(TokioSpawn::new(Handle::current())),
             registry: registry.clone(),
@@ -159,6 +150,22 @@ impl Node {
             running: None,
             _dir: dir,
         }
+    }
+
+    /// The same node, with switches that are written into its log.
+    pub fn switching(&mut self, switch: Arc<dyn SwitchGenerations>) {
+        self.projector = Projector::new(ProjectorParts {
+            store: self.store.clone(),
+            log: self.log.clone(),
+            tailer: tailer(&self.log),
+            clock: Arc::new(SystemClock),
+            spawn: Arc::new(TokioSpawn::new(Handle::current())),
+            registry: self.registry.clone(),
+            generations: self.generations.clone(),
+            watermarks: self.watermarks.clone(),
+            switch,
+            options: ProjectorOptions::default(),
+        });
     }
 
     pub fn start(&mut self) {
@@ -250,6 +257,16 @@ impl Node {
             .await
             .expect("readable")
     }
+}
+
+fn tailer(log: &Arc<SqliteLog>) -> Tailer {
+    Tailer::new(
+        Arc::new(LogBus::new(log.clone())),
+        log.clone(),
+        Arc::new(SystemClock),
+        Arc::new(TracingObserver),
+        TailOptions::default(),
+    )
 }
 
 pub fn decoded(events: Vec<StoredEvent>) -> Vec<Decoded> {

@@ -30,13 +30,13 @@ use crate::rig::world::{Held, Tenant, World, ether};
 use crate::services::{HeadSeen, Heads};
 
 /// A world with the REST reads in front of it.
-struct Rest {
-    world: World,
+pub(super) struct Rest {
+    pub world: World,
     router: Router,
 }
 
 impl Rest {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let world = World::start().await;
         let clock = Arc::new(SystemClock);
         let log = world.history.port();
@@ -66,7 +66,12 @@ impl Rest {
         Self { world, router }
     }
 
-    async fn call(&self, tenant: &Tenant, path: &str, tag: Option<&str>) -> (StatusCode, HeaderMap, Value) {
+    pub async fn call(
+        &self,
+        tenant: &Tenant,
+        path: &str,
+        tag: Option<&str>,
+    ) -> (StatusCode, HeaderMap, Value) {
         let mut request = Request::get(path)
             .header("host", "127.0.0.1")
             .header("authorization", &tenant.bearer);
@@ -89,7 +94,7 @@ impl Rest {
         )
     }
 
-    async fn get(&self, tenant: &Tenant, path: &str) -> Value {
+    pub async fn get(&self, tenant: &Tenant, path: &str) -> Value {
         self.call(tenant, path, None).await.2
     }
 

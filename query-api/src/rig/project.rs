@@ -28,7 +28,7 @@ impl SwitchGenerations for NoRebuild {
     async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Err("the rig rebuilds nothing".into())
     }
-    async fn abandon(&self, _: &Family, _: ViewName, _: &str) -> Result<(), Source> {
+    async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Ok(())
     }
 }

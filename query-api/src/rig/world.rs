@@ -162,8 +162,12 @@ impl World {
 
     /// Registers an organization with a key of these scopes and a session that may do the same.
     pub async fn tenant(&self, scopes: &[&str]) -> Tenant {
+        self.register(self.history.organization(), scopes).await
+    }
+
+    /// The same, as a certain organization.
+    pub async fn register(&self, organization: OrganizationId, scopes: &[&str]) -> Tenant {
         let history = &self.history;
-        let organization = history.organization();
         let registered = Registered {
             approval: Approval::None,
             contact: None,

@@ -68,7 +68,7 @@ impl SwitchGenerations for Numbers {
     async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Ok(())
     }
-    async fn abandon(&self, _: &Family, _: ViewName, _: &str) -> Result<(), Source> {
+    async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Ok(())
     }
 }

@@ -30,7 +30,7 @@ impl SwitchGenerations for Never {
     async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Err("no rebuilds in this test".into())
     }
-    async fn abandon(&self, _: &Family, _: ViewName, _: &str) -> Result<(), Source> {
+    async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Err("no rebuilds in this test".into())
     }
 }
