@@ -7,8 +7,11 @@ use vaultstream_client::TOKEN_HEADER;
 use vaultstream_event_schemas::{CommandId, ErrorCode};
 use vaultstream_gateway::ApiError;
 
+use crate::prefer::Wait;
+
 /// The header that names the command in every answer to one.
 pub(crate) const COMMAND_HEADER: HeaderName = HeaderName::from_static("vaultstream-command");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The head of an answer.
@@ -20,6 +23,7 @@ pub(crate) struct Head<'a> {
     pub location: Option<String>,
     pub version: Option<u64>,
     pub replayed: bool,
+    pub waited: Option<Wait>,
 }
 
 /// A JSON answer under a head.
@@ -40,6 +44,11 @@ pub(crate) fn answer<T: Serialize>(head: &Head<'_>, body: &T) -> Result<Response
         header::ETAG,
         head.version.map(|v| format!("\"{v}\"")).as_deref(),
     );
+    put(
+        headers,
+        PREFERENCE_APPLIED,
+        head.waited.map(|wait| wait.to_string()).as_deref(),
+    );
     if head.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
@@ -49,37 +58,5 @@ pub(crate) fn answer<T: Serialize>(head: &Head<'_>, body: &T) -> Result<Response
 fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
     if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
         headers.insert(name, value);
-    }
-}
-
-/// How many seconds the client would rather wait than hear of something half done: `Prefer: wait=…`, at most 30.
-pub(crate) fn preferred_wait_ms(headers: &HeaderMap) -> u64 {
-    let prefers = headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
-    let waits = prefers
-        .flat_map(|v| v.split(','))
-        .filter_map(|p| p.trim().strip_prefix("wait="));
-    waits
-        .filter_map(|seconds| seconds.trim().parse::<u64>().ok())
-        .next()
-        .map_or(0, |s| s.min(30) * 1000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wait_should_be_read_and_bounded() {
-        let wait = |text: &'static str| {
-            preferred_wait_ms(&HeaderMap::from_iter([(
-                HeaderName::from_static("prefer"),
-                HeaderValue::from_static(text),
-            )]))
-        };
-        assert_eq!(wait("wait=5"), 5_000);
-        assert_eq!(wait("respond-async, wait=10"), 10_000);
-        assert_eq!(wait("wait=9999"), 30_000);
-        assert_eq!(wait("wait=-1"), 0);
-        assert_eq!(preferred_wait_ms(&HeaderMap::new()), 0);
     }
 }

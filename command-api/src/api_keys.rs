@@ -79,7 +79,7 @@ async fn issue(
         token: Some(&token),
         location,
         version: Some(known.version),
-        replayed: false,
+        ..Head::default()
     };
     answer(&head, &body)
 }

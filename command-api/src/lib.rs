@@ -15,6 +15,7 @@ mod commands;
 mod intent;
 mod openapi;
 mod organizations;
+mod prefer;
 mod rehearsal;
 mod services;
 mod session_link;
@@ -22,8 +23,8 @@ mod sessions;
 mod text;
 mod transfers;
 mod vaults;
-
 mod views;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -46,8 +47,8 @@ pub fn router(services: Arc<Services>, door: &Arc<Door>) -> Router {
     let routes = vaults::serve(routes);
     let routes = accounts::serve(routes);
     let routes = transfers::serve(routes);
-    let routes = commands::serve(routes);
     let routes = views::serve(routes);
+    let routes = commands::serve(routes);
     let routes = chains::serve(routes);
     routes
         .finish()

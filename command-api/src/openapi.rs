@@ -14,7 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use vaultstream_client as api;
 use vaultstream_domain::organization::scope;
 use vaultstream_event_schemas::ErrorCode;
-use vaultstream_gateway::operation::{Access, Effect, Idempotency, Operation};
+use vaultstream_gateway::operation::{Access, Idempotency, IfMatch, Operation};
 use vaultstream_gateway::operations;
 
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -167,22 +167,22 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             ));
         }
     }
-    if operation.effect == Effect::Commands && operation.idempotency == Idempotency::None {
+    if operation.if_match != IfMatch::None {
         let about = "The ETag of the resource as it was read.";
-        list.push(text("header", "If-Match", operation.if_match, about));
+        let required = operation.if_match == IfMatch::Required;
+        list.push(text("header", "If-Match", required, about));
     }
     if matches!(operation.id, "createVault" | "addAccount") {
         list.push(text(
             "header",
             "Prefer",
             false,
-            "`wait=N` holds the answer up to N seconds, at most 30.",
+            "`wait=N` holds the answer up to N seconds, `wait` alone up to 30, the most (RFC 7240).",
         ));
     }
     list
 }
 
-fn about(query: &str) -> &'static str {
 fn about_path(parameter: &str) -> &'static str {
     match parameter {
         "view" => "The view's name.",
@@ -190,6 +190,7 @@ fn about_path(parameter: &str) -> &'static str {
     }
 }
 
+fn about(query: &str) -> &'static str {
     match query {
         "limit" => "How many items, 1 to 200; 50 unless given.",
         "cursor" => "Where the page begins: `nextCursor` of the page before, with the same filters.",
@@ -228,9 +229,9 @@ fn schemas() -> Map<String, Value> {
         "Command": api::Command, "Chain": api::Chain, "Page_Chain": api::Page<api::Chain>,
         "CheckAddress": api::CheckAddress, "AddressCheck": api::AddressCheck,
         "FaucetRequest": api::FaucetRequest, "FaucetPayment": api::FaucetPayment,
-    }
         "RebuildView": api::RebuildView, "RebuildAccepted": api::RebuildAccepted,
         "View": api::View, "Page_View": api::Page<api::View>,
+    }
     schemas
 }
 

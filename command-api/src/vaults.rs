@@ -22,8 +22,9 @@ use vaultstream_gateway::resource::{self, owned, path_id};
 use vaultstream_gateway::{ApiError, JsonBody, Routes};
 use vaultstream_kernel::{Committed, load_state};
 
-use crate::answer::{Head, answer, preferred_wait_ms};
+use crate::answer::{Head, answer};
 use crate::intent::Intent;
+use crate::prefer::Wait;
 use crate::services::Services;
 
 /// The most accounts a vault is created with.
@@ -87,16 +88,13 @@ async fn create(
     for committed in try_join_all(asks).await? {
         positions.merge(&committed);
     }
-    wait_until_open(
-        &services,
-        accounts.iter().map(|a| a.account),
-        preferred_wait_ms(&headers),
-    )
-    .await?;
+    let waited = Wait::of(&headers);
+    wait_until_open(&services, accounts.iter().map(|a| a.account), waited).await?;
     let head = Head {
         status: StatusCode::CREATED,
         command: Some(intent.command),
         replayed,
+        waited,
         ..Head::default()
     };
     respond(&services, vault, organization, &positions, head).await
@@ -199,12 +197,12 @@ async fn request_account(
 async fn wait_until_open(
     services: &Services,
     accounts: impl Iterator<Item = AccountId>,
-    wait_ms: u64,
+    wait: Option<Wait>,
 ) -> Result<(), ApiError> {
     let until = services
         .now()
         .as_micros()
-        .saturating_add(i64::try_from(wait_ms * 1000).unwrap_or(0));
+        .saturating_add(i64::try_from(Wait::ms(wait) * 1000).unwrap_or(0));
     for account in accounts {
         while services.now().as_micros() < until && is_opening(services, account).await? {
             services.parts.clock.sleep_ms(LOOK_EVERY_MS).await;
@@ -277,7 +275,8 @@ async fn add_account(
     };
     let mut positions = services.execute(&asked, intent.command, listing).await?.positions;
     positions.merge(&request_account(&services, &asked, intent.command, vault, &added).await?);
-    wait_until_open(&services, std::iter::once(account), preferred_wait_ms(&headers)).await?;
+    let waited = Wait::of(&headers);
+    wait_until_open(&services, std::iter::once(account), waited).await?;
     let known = owned(services.log(), account, organization).await?;
     let token = services.token(&positions);
     let mut body = resource::account(&known, &services.parts.catalogue)?;
@@ -289,6 +288,7 @@ async fn add_account(
         location: Some(format!("/v1/accounts/{account}")),
         version: Some(known.version),
         replayed,
+        waited,
     };
     answer(&head, &body)
 }

@@ -78,6 +78,17 @@ pub enum Idempotency {
     Required,
 }
 
+/// Whether it takes an If-Match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfMatch {
+    /// There is nothing yet that could have been read before.
+    None,
+    /// It takes one: a change of what has changed meanwhile is refused.
+    Optional,
+    /// It insists on one.
+    Required,
+}
+
 /// An operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation {
@@ -95,8 +106,8 @@ pub struct Operation {
     pub effect: Effect,
     /// Whether it takes an Idempotency-Key.
     pub idempotency: Idempotency,
-    /// Whether it insists on If-Match.
-    pub if_match: bool,
+    /// Whether it takes an If-Match.
+    pub if_match: IfMatch,
     /// The schema of its body, when it has one.
     pub body: Option<&'static str>,
     /// The schema of its answer, when it has one.

@@ -4,7 +4,7 @@ use crate::operation::Access::{Public, Scope, SignedIn};
 use crate::operation::Effect::{Commands, Leaves, Reads};
 use crate::operation::Idempotency::{None as NoKey, Optional, Required};
 use crate::operation::Verb::{Delete, Get, Patch, Post};
-use crate::operation::{Operation, Room};
+use crate::operation::{IfMatch, Operation, Room};
 
 const LIST: &[&str] = &["limit", "cursor", "atLeast"];
 
@@ -18,7 +18,7 @@ const fn read(id: &'static str, path: &'static str, scope: &'static str, answer:
         access: Scope(scope),
         effect: Reads,
         idempotency: NoKey,
-        if_match: false,
+        if_match: IfMatch::None,
         body: None,
         answer: Some(answer),
         status: 200,
@@ -37,7 +37,7 @@ const fn command(id: &'static str, path: &'static str, scope: &'static str, body
         access: Scope(scope),
         effect: Commands,
         idempotency: Optional,
-        if_match: false,
+        if_match: IfMatch::None,
         body: Some(body),
         answer: None,
         status: 200,
@@ -82,6 +82,7 @@ pub const ALL: &[Operation] = &[
     Operation {
         verb: Patch,
         idempotency: NoKey,
+        if_match: IfMatch::Optional,
         answer: Some("Organization"),
         summary: "Changes an organization's name or how its transfers are approved.",
         ..command(
@@ -93,6 +94,7 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         idempotency: NoKey,
+        if_match: IfMatch::Optional,
         answer: Some("Organization"),
         summary: "Suspends an organization: it reads and changes nothing; for keys of the platform organization.",
         ..command(
@@ -104,6 +106,7 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         idempotency: NoKey,
+        if_match: IfMatch::Optional,
         answer: Some("Organization"),
         summary: "Ends a suspension; for keys of the platform organization.",
         ..command(
@@ -134,6 +137,7 @@ pub const ALL: &[Operation] = &[
         verb: Delete,
         effect: Leaves,
         idempotency: NoKey,
+        if_match: IfMatch::Optional,
         body: None,
         answer: Some("ApiKey"),
         summary: "Revokes an API key and all sessions that act as it, everywhere within a second.",
@@ -196,6 +200,7 @@ pub const ALL: &[Operation] = &[
     Operation {
         verb: Patch,
         idempotency: NoKey,
+        if_match: IfMatch::Optional,
         answer: Some("Vault"),
         summary: "Renames a vault.",
         ..command("changeVault", "/v1/vaults/{id}", "vaults:write", "ChangeVault")
@@ -219,6 +224,7 @@ pub const ALL: &[Operation] = &[
     Operation {
         verb: Patch,
         idempotency: NoKey,
+        if_match: IfMatch::Optional,
         answer: Some("Account"),
         summary: "Gives an account a label.",
         ..command(
@@ -230,6 +236,7 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         idempotency: NoKey,
+        if_match: IfMatch::Optional,
         answer: Some("Account"),
         summary: "Freezes an account: it sends nothing until it is unfrozen.",
         ..command(
@@ -241,6 +248,7 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         idempotency: NoKey,
+        if_match: IfMatch::Optional,
         answer: Some("Account"),
         summary: "Unfreezes an account.",
         ..command(
@@ -280,7 +288,7 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         idempotency: NoKey,
-        if_match: true,
+        if_match: IfMatch::Required,
         answer: Some("Transfer"),
         summary: "Approves a transfer as it was read.",
         ..command(
@@ -292,7 +300,7 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         idempotency: NoKey,
-        if_match: true,
+        if_match: IfMatch::Required,
         answer: Some("Transfer"),
         summary: "Denies a transfer as it was read, which ends it.",
         ..command(
@@ -304,7 +312,7 @@ pub const ALL: &[Operation] = &[
     },
     Operation {
         idempotency: NoKey,
-        if_match: true,
+        if_match: IfMatch::Required,
         answer: Some("Transfer"),
         summary: "Withdraws a transfer as it was read, before an execution carries it.",
         ..command(
@@ -314,14 +322,6 @@ pub const ALL: &[Operation] = &[
             "Reason",
         )
     },
-    Operation {
-        room: Room::Commands,
-        summary: "Says what became of a command that was sent with an Idempotency-Key.",
-        access: SignedIn,
-        ..read("getCommand", "/v1/commands/{id}", "", "Command")
-    },
-    Operation {
-        room: Room::Commands,
     Operation {
         summary: "Lists the views of every family: how far they are, and which are being rebuilt; for keys of the \
             platform organization.",
@@ -338,6 +338,14 @@ pub const ALL: &[Operation] = &[
             "RebuildView",
         )
     },
+    Operation {
+        room: Room::Commands,
+        summary: "Says what became of a command that was sent with an Idempotency-Key.",
+        access: SignedIn,
+        ..read("getCommand", "/v1/commands/{id}", "", "Command")
+    },
+    Operation {
+        room: Room::Commands,
         access: SignedIn,
         summary: "Lists the chains this installation serves, with their assets.",
         ..read("listChains", "/v1/chains", "", "Page_Chain")
@@ -409,7 +417,7 @@ mod tests {
         }
         assert_eq!(find("requestTransfer").map(|o| o.idempotency), Some(Required));
         for id in ["approveTransfer", "denyTransfer", "cancelTransfer"] {
-            assert!(find(id).is_some_and(|o| o.if_match), "{id}");
+            assert!(find(id).is_some_and(|o| o.if_match == IfMatch::Required), "{id}");
         }
         let public: Vec<_> = ALL.iter().filter(|o| o.access == Public).map(|o| o.id).collect();
         assert_eq!(

@@ -309,8 +309,8 @@ fn accepted(
         command: Some(intent.command),
         token: Some(&token),
         location: Some(format!("/v1/commands/{}", intent.command)),
-        version: None,
         replayed,
+        ..Head::default()
     };
     let body = TransferAccepted {
         id: transfer,
