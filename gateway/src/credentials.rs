@@ -106,10 +106,11 @@ impl Credentials {
     }
 
     async fn known(&self, stream: StreamId, before: BeforeLookup<'_>) -> Result<Arc<Known>, ApiError> {
-        if let Some(known) = self.directory.kept(stream) {
+        let is_stranger = !self.directory.remembers(stream);
+        if let Some(known) = self.directory.kept(stream).await {
             return Ok(known);
         }
-        if let Some(toll) = before {
+        if let (Some(toll), true) = (before, is_stranger) {
             toll.pay().await?;
         }
         self.directory.fresh(stream).await?.ok_or_else(refused)

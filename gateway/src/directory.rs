@@ -2,13 +2,14 @@
 //! and forgotten the moment the log says that it changed.
 //!
 //! Every core shard is tailed; an event of a kept stream drops it, and the next request folds it anew. So a revocation
-//! counts on every node as soon as its bus has delivered it. A tail that has not been heard of for two seconds is not
-//! trusted: until it is back, everything of its shard is read from the log. What is read while an event arrives is used
-//! once and not kept. The memory is bounded; what falls out is read again.
+//! counts on every node as soon as its bus has delivered it, and within a second whatever the bus does: what is kept is
+//! believed only while the log has confirmed a moment ago that the tail heard everything (see [`trust`]); else it is read
+//! from the log. What is read while an event arrives is used once and not kept. The memory is bounded; what falls out is
+//! read again.
 
-use std::collections::HashMap;
+mod trust;
+
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use lru::LruCache;
@@ -24,11 +25,12 @@ use vaultstream_event_schemas::{
 use vaultstream_kernel::{LoadError, load_state};
 
 use crate::error::ApiError;
+use trust::Trust;
 
 /// How many streams are kept.
 const MAX_KEPT: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
-/// How long a tail may be silent before it is not trusted. A bus answers at least once a second.
-const MAX_SILENCE_US: i64 = 2_000_000;
+/// How often long-lived connections are told to look again while a tail is not trusted.
+const PULSE_MS: u64 = 250;
 /// Events taken from the bus at a time.
 const BATCH: usize = 1_000;
 
@@ -89,13 +91,11 @@ impl From<LoadError> for ApiError {
 /// The memory. See the module.
 pub struct Directory {
     log: Arc<dyn EventLog>,
-    clock: Arc<dyn Clock>,
     registry: Arc<Registry>,
     kept: Mutex<LruCache<StreamId, Arc<Known>>>,
     /// Counts the changes that were heard of.
     changes: watch::Sender<u64>,
-    /// When each core shard's tail was last heard of, in microseconds.
-    heard: HashMap<ShardNumber, AtomicI64>,
+    trust: Trust,
 }
 
 impl Directory {
@@ -108,45 +108,51 @@ impl Directory {
     ) -> Result<Arc<Self>, LogError> {
         let heads = log.heads().await?;
         let registry = log.registry();
-        let now = clock.now().as_micros();
         let shards: Vec<_> = registry.shards_of(&Family::Core).collect();
-        let heard = shards.iter().map(|shard| (*shard, AtomicI64::new(now))).collect();
+        let begins = |shard: ShardNumber| heads.get(&shard).map_or(0, |head| head.position);
+        let trust = Trust::new(
+            Arc::clone(&log),
+            Arc::clone(&clock),
+            shards.iter().map(|shard| (*shard, begins(*shard))),
+        );
         let directory = Arc::new(Self {
             log,
-            clock,
             registry,
             kept: Mutex::new(LruCache::new(MAX_KEPT)),
             changes: watch::channel(0).0,
-            heard,
+            trust,
         });
-        for shard in shards {
-            let position = heads.get(&shard).map_or(0, |head| head.position);
+        for shard in &shards {
             let tail = Tail {
                 directory: Arc::downgrade(&directory),
                 bus: Arc::clone(&bus),
-                shard,
-                position,
+                shard: *shard,
+                position: begins(*shard),
             };
-            spawn.spawn(
-                "gateway-directory",
-                Box::pin(tail.run(Arc::clone(&directory.clock))),
-            );
+            spawn.spawn("gateway-directory", Box::pin(tail.run(Arc::clone(&clock))));
         }
+        let pulse = pulse(Arc::downgrade(&directory), shards, clock);
+        spawn.spawn("gateway-directory-pulse", Box::pin(pulse));
         Ok(directory)
     }
 
-    /// A stream as it is kept, when it is and its tail can be trusted.
-    pub fn kept(&self, stream: StreamId) -> Option<Arc<Known>> {
-        let heard = self.heard.get(&stream.shard())?.load(Ordering::Acquire);
-        if self.clock.now().as_micros().saturating_sub(heard) > MAX_SILENCE_US {
+    /// A stream as it is kept, when it is and can be believed.
+    pub async fn kept(&self, stream: StreamId) -> Option<Arc<Known>> {
+        if !self.remembers(stream) || !self.trust.holds(stream.shard()).await {
             return None;
         }
+        // Looked up after that: what the tail has heard meanwhile is forgotten by now.
         self.lock().get(&stream).cloned()
+    }
+
+    /// Whether a stream was read before, whatever has become of it since.
+    pub fn remembers(&self, stream: StreamId) -> bool {
+        self.lock().contains(&stream)
     }
 
     /// A core stream as it stands; `None` when it does not exist.
     pub async fn get(&self, stream: StreamId) -> Result<Option<Arc<Known>>, ApiError> {
-        match self.kept(stream) {
+        match self.kept(stream).await {
             Some(known) => Ok(Some(known)),
             None => self.fresh(stream).await,
         }
@@ -177,12 +183,6 @@ impl Directory {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<StreamId, Arc<Known>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn hear(&self, shard: ShardNumber) {
-        if let Some(heard) = self.heard.get(&shard) {
-            heard.store(self.clock.now().as_micros(), Ordering::Release);
-        }
     }
 
     fn forget(&self, streams: &[StreamId]) {
@@ -246,6 +246,25 @@ impl Tail {
                 directory.forget(&changed);
             }
         }
-        directory.hear(self.shard);
+        directory.trust.moved(self.shard, self.position);
+    }
+}
+
+/// Wakes those who wait for changes while a tail that they rely on is not trusted. Nothing is asked while nobody waits.
+async fn pulse(directory: Weak<Directory>, shards: Vec<ShardNumber>, clock: Arc<dyn Clock>) {
+    loop {
+        clock.sleep_ms(PULSE_MS).await;
+        let Some(directory) = directory.upgrade() else {
+            return;
+        };
+        if directory.changes.receiver_count() == 0 {
+            continue;
+        }
+        for shard in &shards {
+            if !directory.trust.holds(*shard).await {
+                directory.changes.send_modify(|n| *n += 1);
+                break;
+            }
+        }
     }
 }

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use vaultstream_client::http::{Client, ClientError};
+use vaultstream_client::http::{Client, ClientError, With};
 use vaultstream_engines::Cluster;
 use vaultstream_event_schemas::TransferStatus;
 
 use crate::chain::Chain;
+use crate::people::Person;
 use crate::product::{ETHER, Process, Product, Setup, account, address, program, transfer_body, until};
 
 /// Every role that runs for itself; the doors are in [`Roles::doors`].
@@ -113,6 +115,8 @@ async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Resu
     ensure!(seeding.wait_for_end().await?.success(), "the demo was not seeded");
     let product = roles.product(doors, base, link)?;
     pay(&product, "first").await?;
+    views_are_rebuilt(&roles, &product).await?;
+    revocation_reaches_the_other_door(&roles, &product).await?;
 
     // Killed in the middle of a payment, each is replaced by another process that takes its leases over.
     for (role, process) in &mut behind {
@@ -129,7 +133,7 @@ async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Resu
             .with_context(|| format!("{role} was killed"))?;
         ensure!(done.executions.len() == 1, "{role}: {done:?}");
     }
-    let payments = 1 + u128::try_from(BEHIND.len())?;
+    let payments = 2 + u128::try_from(BEHIND.len())?;
     let payouts = product.vault("Payouts").await?;
     let expected = 100 * ETHER + payments * (ETHER / 1_000);
     product
@@ -138,6 +142,57 @@ async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Resu
 
     rolling_restart(&roles, product, behind).await?;
     let _ = (&roles.engines, &roles.chain);
+    Ok(())
+}
+
+/// Asked for at a door, done by the process that keeps the views, read by the doors.
+async fn views_are_rebuilt(roles: &Roles, product: &Product) -> Result<()> {
+    let operator = Person::with(product, roles.dir.path().join("data/platform.key"));
+    for view in ["transfers", "feed"] {
+        let rebuilt = operator
+            .reads(&["views", "rebuild", view, "--reason", "a test", "--wait", "120"])
+            .await?;
+        let rebuilt = rebuilt.as_array().context("a list")?;
+        ensure!(
+            !rebuilt.is_empty() && rebuilt.iter().all(|v| v["generation"] == 2),
+            "{rebuilt:?}"
+        );
+    }
+    pay(product, "after a rebuild").await?;
+    let page = product.client.transfers(None).await?;
+    ensure!(page.items.len() == 2, "{page:?}");
+    Ok(())
+}
+
+/// Revoked at one door, refused at the other within a second.
+async fn revocation_reaches_the_other_door(roles: &Roles, product: &Product) -> Result<()> {
+    let (_other, base) = roles.doors()?;
+    let body = json!({ "name": "short-lived", "scopes": ["vaults:read"] });
+    let issued: Value = product
+        .client
+        .post("/v1/api-keys", &body, With::default())
+        .await?
+        .body;
+    let (id, key) = (
+        issued["id"].as_str().context("an id")?,
+        issued["key"].as_str().context("a key")?,
+    );
+    let http = reqwest::Client::new();
+    let ask = || http.get(format!("{base}/v1/vaults")).bearer_auth(key).send();
+    for _ in 0..20 {
+        ensure!(ask().await?.status() == 200);
+    }
+    let revoke = http
+        .delete(format!("{}/v1/api-keys/{id}", product.base))
+        .bearer_auth(&product.key);
+    ensure!(revoke.send().await?.status() == 200);
+    let begun = Instant::now();
+    while ask().await?.status() != 401 {
+        ensure!(
+            begun.elapsed() < Duration::from_secs(1),
+            "the other door still lets it in"
+        );
+    }
     Ok(())
 }
 

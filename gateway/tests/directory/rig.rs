@@ -1,5 +1,4 @@
-//! The directory over a real log, with a bus that can be made to fail: what is kept, when it is dropped, when it is not
-//! believed.
+//! A log, an executor, and directories over it whose buses can be made to fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -21,11 +20,23 @@ use vaultstream_infra_runtime::{SystemClock, SystemIds, TokioSpawn};
 use vaultstream_infra_sqlite::{Options, SqliteLog, Synchronous};
 use vaultstream_kernel::{Executor, LogBus, Options as ExecutorOptions, Ports, TracingObserver};
 
-/// A bus that says nothing while it is cut, and loses what it has while it is lossy.
-struct Wire {
+/// A bus that fails while it is cut, says that nothing happened while it is mute, and loses what it has while it is lossy.
+pub struct Wire {
     bus: LogBus,
-    cut: AtomicBool,
-    lossy: AtomicBool,
+    pub cut: AtomicBool,
+    pub mute: AtomicBool,
+    pub lossy: AtomicBool,
+}
+
+impl Wire {
+    pub fn to(log: &Arc<dyn EventLog>) -> Arc<Self> {
+        Arc::new(Self {
+            bus: LogBus::new(log.clone()),
+            cut: AtomicBool::new(false),
+            mute: AtomicBool::new(false),
+            lossy: AtomicBool::new(false),
+        })
+    }
 }
 
 #[async_trait]
@@ -43,6 +54,9 @@ impl Bus for Wire {
                 source: "the wire is cut".into(),
             });
         }
+        if self.mute.load(Ordering::SeqCst) {
+            events.clear();
+        }
         if self.lossy.load(Ordering::SeqCst) && events.len() > 1 {
             events.drain(..events.len() - 1);
         }
@@ -52,7 +66,7 @@ impl Bus for Wire {
 
 /// The system's clock, moved ahead by hand.
 #[derive(Default)]
-struct Ahead(AtomicI64);
+pub struct Ahead(pub AtomicI64);
 
 #[async_trait]
 impl Clock for Ahead {
@@ -64,12 +78,13 @@ impl Clock for Ahead {
     }
 }
 
-struct Rig {
+pub struct Rig {
+    pub log: Arc<dyn EventLog>,
     executor: Executor,
-    directory: Arc<Directory>,
-    wire: Arc<Wire>,
-    clock: Arc<Ahead>,
-    organization: OrganizationId,
+    pub directory: Arc<Directory>,
+    pub wire: Arc<Wire>,
+    pub clock: Arc<Ahead>,
+    pub organization: OrganizationId,
     stop: CancellationToken,
     _files: TempDir,
 }
@@ -81,7 +96,7 @@ impl Drop for Rig {
 }
 
 impl Rig {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let files = TempDir::new().expect("a temporary directory");
         let options = Options {
             synchronous: Synchronous::Normal,
@@ -100,11 +115,7 @@ impl Rig {
             observer: Arc::new(TracingObserver),
         };
         let executor = Executor::start(ExecutorOptions::default(), ports, stop.clone());
-        let wire = Arc::new(Wire {
-            bus: LogBus::new(log.clone()),
-            cut: AtomicBool::new(false),
-            lossy: AtomicBool::new(false),
-        });
+        let wire = Wire::to(&log);
         let clock = Arc::new(Ahead::default());
         let directory = Directory::start(log.clone(), wire.clone(), clock.clone(), &*spawn)
             .await
@@ -116,6 +127,7 @@ impl Rig {
             .expect("core exists");
         let organization = OrganizationId::from_uuid(id::with_shard(SystemIds.next(), shard));
         let rig = Self {
+            log,
             executor,
             directory,
             wire,
@@ -137,7 +149,15 @@ impl Rig {
         rig
     }
 
-    async fn run(&self, use_case: impl Transact + 'static) {
+    /// Another process's directory over the same log, and its wire.
+    pub async fn elsewhere(&self) -> (Arc<Directory>, Arc<Wire>) {
+        let wire = Wire::to(&self.log);
+        let spawn = TokioSpawn::new(tokio::runtime::Handle::current());
+        let directory = Directory::start(self.log.clone(), wire.clone(), self.clock.clone(), &spawn).await;
+        (directory.expect("starts"), wire)
+    }
+
+    pub async fn run(&self, use_case: impl Transact + 'static) {
         let context = CommandContext {
             actor: Actor::system("test"),
             command: CommandId::from_uuid(SystemIds.next()),
@@ -150,7 +170,7 @@ impl Rig {
             .expect("taken");
     }
 
-    async fn rename(&self, name: &str) {
+    pub async fn rename(&self, name: &str) {
         let command = OrganizationCommand::Rename { name: name.into() };
         let organization = self.organization;
         self.run(ChangeOrganization {
@@ -161,7 +181,7 @@ impl Rig {
         .await;
     }
 
-    async fn name(&self) -> String {
+    pub async fn name(&self) -> String {
         name(
             &self
                 .directory
@@ -173,7 +193,7 @@ impl Rig {
     }
 
     /// Waits until the directory answers this name.
-    async fn answers(&self, wanted: &str) {
+    pub async fn answers(&self, wanted: &str) {
         for _ in 0..200 {
             if self.name().await == wanted {
                 return;
@@ -184,11 +204,11 @@ impl Rig {
     }
 
     /// Keeps the organization in memory; the tail is quiet by then.
-    async fn keep(&self) {
+    pub async fn keep(&self) {
         for _ in 0..200 {
             self.name().await;
             tokio::time::sleep(Duration::from_millis(5)).await;
-            if self.directory.kept(self.organization.into()).is_some() {
+            if self.directory.kept(self.organization.into()).await.is_some() {
                 return;
             }
         }
@@ -201,72 +221,4 @@ fn name(known: &Known) -> String {
         State::Organization(state) => state.name.clone(),
         other => panic!("{other:?}"),
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn change_should_be_heard_and_the_kept_state_dropped() {
-    let rig = Rig::start().await;
-    rig.keep().await;
-    let mut changes = rig.directory.changes();
-    rig.rename("Second").await;
-    tokio::time::timeout(Duration::from_secs(1), changes.changed())
-        .await
-        .expect("heard")
-        .expect("alive");
-    rig.answers("Second").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn silent_tail_should_not_be_believed() {
-    let rig = Rig::start().await;
-    rig.keep().await;
-    rig.wire.cut.store(true, Ordering::SeqCst);
-    // A fetch that was under way when the wire was cut has come back after this.
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    rig.rename("Second").await;
-    rig.clock.0.store(60, Ordering::SeqCst);
-    assert!(
-        rig.directory.kept(rig.organization.into()).is_none(),
-        "a minute of silence"
-    );
-    assert_eq!(rig.name().await, "Second", "the log is asked instead");
-    rig.wire.cut.store(false, Ordering::SeqCst);
-    rig.keep().await;
-    assert_eq!(rig.name().await, "Second");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn hole_in_the_bus_should_drop_everything() {
-    let rig = Rig::start().await;
-    rig.keep().await;
-    rig.wire.cut.store(true, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    rig.rename("Second").await;
-    // The last event is of another stream, so only the hole before it can say that the first one changed.
-    let other = OrganizationId::from_uuid(id::with_shard(SystemIds.next(), rig.organization.shard()));
-    let command = OrganizationCommand::Register {
-        name: "Other".into(),
-        approval: Approval::None,
-        contact: None,
-    };
-    rig.run(RegisterOrganization {
-        organization: other,
-        command,
-    })
-    .await;
-    rig.wire.lossy.store(true, Ordering::SeqCst);
-    rig.wire.cut.store(false, Ordering::SeqCst);
-    rig.answers("Second").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn stranger_should_be_nothing_and_keep_nothing() {
-    let rig = Rig::start().await;
-    let nobody = OrganizationId::from_uuid(id::with_shard(SystemIds.next(), rig.organization.shard()));
-    assert!(rig.directory.get(nobody.into()).await.expect("reads").is_none());
-    let nowhere = OrganizationId::from_uuid(id::with_shard(SystemIds.next(), ShardNumber(999)));
-    assert!(
-        rig.directory.get(nowhere.into()).await.expect("reads").is_none(),
-        "a shard that does not exist"
-    );
 }
