@@ -1,59 +1,85 @@
-//! Bad input through the front door of the real binary: a code, a field, a remedy, and nothing changes.
+//! Bad input through the front door of the real binary: a code, a field, a remedy, and nothing is written.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::product::{ETH, ETHER, Product, Setup, account, address};
+use crate::refusal::{Refusal, refusal, rested, unchanged};
 
-struct Refusal {
-    status: u16,
-    code: &'static str,
-    field: Option<&'static str>,
+/// 2^256.
+const TOO_LARGE: &str = "115792089237316195423570985008687907853269984665640564039457584007913129639936";
+
+fn post(product: &Product, key: &str, body: &Value) -> reqwest::RequestBuilder {
+    reqwest::Client::new()
+        .post(format!("{}/v1/transfers", product.base))
+        .bearer_auth(&product.key)
+        .header("idempotency-key", key)
+        .json(body)
 }
 
-const fn refusal(status: u16, code: &'static str, field: Option<&'static str>) -> Refusal {
-    Refusal { status, code, field }
-}
-
-async fn answer(response: reqwest::Response) -> Result<(u16, Value)> {
-    let status = response.status().as_u16();
-    let kind = response
-        .headers()
-        .get("content-type")
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
-    let body: Value = response
-        .json()
-        .await
-        .with_context(|| format!("status {status}, {kind}"))?;
-    ensure!(kind.starts_with("application/problem+json"), "{kind}: {body}");
-    Ok((status, body))
-}
-
-fn check(what: &str, (status, body): &(u16, Value), expected: &Refusal) -> Result<()> {
-    ensure!(
-        *status == expected.status,
-        "{what}: {status}, wanted {}: {body}",
-        expected.status
-    );
-    ensure!(body["code"] == expected.code, "{what}: {body}");
-    ensure!(
-        body["remedy"].as_str().is_some_and(|r| !r.is_empty()),
-        "{what} has no remedy: {body}"
-    );
-    if let Some(field) = expected.field {
-        let named = body["errors"]
-            .as_array()
-            .is_some_and(|e| e.iter().any(|e| e["field"] == field));
-        ensure!(named, "{what} does not name {field}: {body}");
-    }
-    Ok(())
-}
-
-/// How much has happened in the organization, by its transfers.
-async fn transfers(product: &Product) -> Result<usize> {
-    Ok(product.client.transfers(None).await?.items.len())
+/// Fields that are wrong, one at a time, and what is said of each.
+fn wrong_fields(wrong_checksum: &str) -> Vec<(&'static str, &'static str, Value, Refusal)> {
+    let amount = refusal(422, "invalid-amount", Some("amount"));
+    vec![
+        (
+            "unknown asset",
+            "asset",
+            json!("eip155:31337/slip44:999"),
+            refusal(422, "unknown-asset", Some("asset")),
+        ),
+        (
+            "unknown chain",
+            "asset",
+            json!("eip155:999/slip44:60"),
+            refusal(422, "unknown-chain", Some("asset")),
+        ),
+        (
+            "no asset",
+            "asset",
+            json!("ether"),
+            refusal(422, "unknown-asset", Some("asset")),
+        ),
+        (
+            "wrong checksum",
+            "destination",
+            json!(wrong_checksum),
+            refusal(422, "invalid-checksum", Some("destination")),
+        ),
+        (
+            "no address",
+            "destination",
+            json!("0x12"),
+            refusal(422, "invalid-address", Some("destination")),
+        ),
+        ("zero", "amount", json!("0"), amount),
+        ("negative", "amount", json!("-1"), amount),
+        ("fraction", "amount", json!("1.5"), amount),
+        ("2^256", "amount", json!(TOO_LARGE), amount),
+        (
+            "too much",
+            "amount",
+            json!((200 * ETHER).to_string()),
+            refusal(422, "insufficient-funds", Some("amount")),
+        ),
+        (
+            "a number for a text",
+            "amount",
+            json!(1),
+            refusal(400, "invalid-field", Some("amount")),
+        ),
+        (
+            "unknown field",
+            "nonsense",
+            json!(1),
+            refusal(400, "unknown-field", Some("nonsense")),
+        ),
+        (
+            "no vault",
+            "vaultId",
+            json!("vlt_nonsense"),
+            refusal(404, "not-found", Some("vaultId")),
+        ),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,133 +88,79 @@ async fn bad_transfers_should_be_refused_and_change_nothing() -> Result<()> {
     let from = product.vault("Operations").await?;
     let to = address(&product.vault("Payouts").await?)?;
     product.balance_is(&account(&from)?, |wei| wei > ETHER).await?;
-    let lower = to.to_lowercase();
-    let broken = format!(
-        "{}{}",
-        &to[..to.len() - 1],
-        if to.ends_with('1') { '2' } else { '1' }
-    );
+    let last = if to.ends_with('1') { '2' } else { '1' };
+    let broken = format!("{}{last}", &to[..to.len() - 1]);
     let good = json!({ "vaultId": from.id, "asset": ETH, "amount": "1", "destination": to });
-    let with = |field: &str, value: Value| {
+    let before = rested(&product).await?;
+    for (n, (what, field, value, expected)) in wrong_fields(&broken).into_iter().enumerate() {
         let mut body = good.clone();
         body[field] = value;
-        body
-    };
-    let two_to_256 = "115792089237316195423570985008687907853269984665640564039457584007913129639936";
-    let cases = [
-        (
-            "unknown asset",
-            with("asset", json!("eip155:31337/slip44:999")),
-            refusal(422, "unknown-asset", Some("asset")),
-        ),
-        (
-            "unknown chain",
-            with("asset", json!("eip155:999/slip44:60")),
-            refusal(422, "unknown-asset", Some("asset")),
-        ),
-        (
-            "wrong checksum",
-            with("destination", json!(broken)),
-            refusal(422, "invalid-checksum", Some("destination")),
-        ),
-        (
-            "no address",
-            with("destination", json!("0x12")),
-            refusal(422, "invalid-address", Some("destination")),
-        ),
-        (
-            "zero",
-            with("amount", json!("0")),
-            refusal(422, "invalid-amount", Some("amount")),
-        ),
-        (
-            "negative",
-            with("amount", json!("-1")),
-            refusal(422, "invalid-amount", Some("amount")),
-        ),
-        (
-            "fraction",
-            with("amount", json!("1.5")),
-            refusal(422, "invalid-amount", Some("amount")),
-        ),
-        (
-            "2^256",
-            with("amount", json!(two_to_256)),
-            refusal(422, "invalid-amount", Some("amount")),
-        ),
-        (
-            "too much",
-            with("amount", json!((200 * ETHER).to_string())),
-            refusal(422, "insufficient-funds", Some("amount")),
-        ),
-        (
-            "unknown field",
-            with("nonsense", json!(1)),
-            refusal(400, "unknown-field", Some("nonsense")),
-        ),
-        (
-            "foreign vault",
-            with("vaultId", json!("vlt_0000000000e0000000000000000")),
-            refusal(400, "invalid-field", None),
-        ),
-    ];
-    let http = reqwest::Client::new();
-    let before = transfers(&product).await?;
-    for (n, (what, body, expected)) in cases.iter().enumerate() {
-        let sent = http
-            .post(format!("{}/v1/transfers", product.base))
-            .bearer_auth(&product.key)
-            .header("idempotency-key", format!("bad-{n}"))
-            .json(body)
-            .send()
-            .await?;
-        let got = answer(sent).await?;
-        if *what == "unknown chain" {
-            ensure!(
-                got.0 == 422 && (got.1["code"] == "unknown-chain" || got.1["code"] == "unknown-asset"),
-                "{got:?}"
-            );
-        } else if *what == "foreign vault" {
-            ensure!(got.0 == 404 || got.0 == 400, "{got:?}");
-        } else {
-            check(what, &got, expected)?;
-        }
+        let answer = post(&product, &format!("bad-{n}"), &body).send().await?;
+        expected.check(what, answer).await?;
     }
-    let missing = http
+    let mut without = good.clone();
+    without.as_object_mut().context("an object")?.remove("vaultId");
+    let answer = post(&product, "bad-none", &without).send().await?;
+    refusal(400, "missing-field", Some("vaultId"))
+        .check("no payer", answer)
+        .await?;
+    let missing = reqwest::Client::new()
         .post(format!("{}/v1/transfers", product.base))
         .bearer_auth(&product.key)
         .json(&good)
         .send()
         .await?;
-    check(
-        "no key",
-        &answer(missing).await?,
-        &refusal(400, "idempotency-key-required", Some("Idempotency-Key")),
-    )?;
-    ensure!(
-        transfers(&product).await? == before,
-        "a refused request changed something"
-    );
-
-    let fine = with("destination", json!(lower));
-    let sent = http
-        .post(format!("{}/v1/transfers", product.base))
-        .bearer_auth(&product.key)
-        .header("idempotency-key", "lower-case")
-        .json(&fine)
-        .send()
+    refusal(400, "idempotency-key-required", Some("Idempotency-Key"))
+        .check("no key", missing)
         .await?;
+    unchanged(&product, &before).await?;
+
+    let mut fine = good.clone();
+    fine["destination"] = json!(to.to_lowercase());
+    let sent = post(&product, "lower-case", &fine).send().await?;
     ensure!(
         sent.status() == 202,
         "an address without a checksum is fine: {}",
         sent.text().await?
     );
-    Ok(())
+    product.completed(&id_of(&sent.json().await?)?).await?;
+    let before = rested(&product).await?;
+    let reused = post(&product, "lower-case", &good).send().await?;
+    refusal(422, "idempotency-key-reused", Some("Idempotency-Key"))
+        .check("another request under a used key", reused)
+        .await?;
+    unchanged(&product, &before).await
+}
+
+fn id_of(body: &Value) -> Result<String> {
+    Ok(body["id"].as_str().context("an id")?.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_decisions_should_be_refused_and_change_nothing() -> Result<()> {
+    let product = Setup::new()?.start()?;
+    let vault = product.vault("Operations").await?;
+    let before = rested(&product).await?;
+    let http = reqwest::Client::new();
+    let change = |tag: &str| {
+        http.patch(format!("{}/v1/vaults/{}", product.base, vault.id))
+            .bearer_auth(&product.key)
+            .header("if-match", tag)
+            .json(&json!({ "name": "Renamed" }))
+    };
+    refusal(412, "precondition-failed", Some("If-Match"))
+        .check("stale If-Match", change("\"999\"").send().await?)
+        .await?;
+    refusal(400, "invalid-field", Some("If-Match"))
+        .check("weak If-Match", change("W/\"1\"").send().await?)
+        .await?;
+    unchanged(&product, &before).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_requests_should_be_refused_at_the_edge() -> Result<()> {
     let product = Setup::new()?.start()?;
+    let before = rested(&product).await?;
     let http = reqwest::Client::new();
     let post = |body: Vec<u8>| {
         http.post(format!("{}/v1/transfers", product.base))
@@ -197,20 +169,19 @@ async fn hostile_requests_should_be_refused_at_the_edge() -> Result<()> {
             .header("content-type", "application/json")
             .body(body)
     };
+    let invalid = refusal(400, "invalid-json", None);
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
-    check(
-        "10,000 deep",
-        &answer(post(deep.into_bytes()).send().await?).await?,
-        &refusal(400, "invalid-json", None),
-    )?;
-    let garbled = answer(post(vec![b'"', 0xff, 0xfe, b'"']).send().await?).await?;
-    check("invalid UTF-8", &garbled, &refusal(400, "invalid-json", None))?;
+    invalid
+        .check("10,000 deep", post(deep.into_bytes()).send().await?)
+        .await?;
+    let garbled = post(vec![b'"', 0xff, 0xfe, b'"']).send().await?;
+    invalid.check("invalid UTF-8", garbled).await?;
     match post(vec![b' '; 10 * 1024 * 1024]).send().await {
-        Ok(response) => check(
-            "10 MB",
-            &answer(response).await?,
-            &refusal(413, "body-too-large", None),
-        )?,
+        Ok(response) => {
+            refusal(413, "body-too-large", None)
+                .check("10 MB", response)
+                .await?;
+        }
         // The server may answer and close while the body is still being sent.
         Err(error) => ensure!(error.is_request() || error.is_body(), "{error}"),
     }
@@ -218,73 +189,121 @@ async fn hostile_requests_should_be_refused_at_the_edge() -> Result<()> {
         .get(format!("{}/v1/chains", product.base))
         .bearer_auth(&product.key)
         .header("host", "evil.example");
-    check(
-        "wrong Host",
-        &answer(host.send().await?).await?,
-        &refusal(421, "host-not-allowed", None),
-    )?;
+    refusal(421, "host-not-allowed", Some("Host"))
+        .check("wrong Host", host.send().await?)
+        .await?;
     let origin = post(b"{}".to_vec()).header("origin", "https://evil.example");
-    check(
-        "wrong Origin",
-        &answer(origin.send().await?).await?,
-        &refusal(403, "origin-not-allowed", None),
-    )?;
+    refusal(403, "origin-not-allowed", Some("Origin"))
+        .check("wrong Origin", origin.send().await?)
+        .await?;
     let stranger = http.get(format!("{}/v1/vaults", product.base));
-    check(
-        "no credential",
-        &answer(stranger.send().await?).await?,
-        &refusal(401, "unauthenticated", None),
-    )?;
-    Ok(())
+    refusal(401, "unauthenticated", None)
+        .check("no credential", stranger.send().await?)
+        .await?;
+    unchanged(&product, &before).await
+}
+
+/// Queries that would cost more than they may, or mean nothing, with the code of each and the field it names.
+fn hostile_queries() -> Vec<(&'static str, String, &'static str, Option<&'static str>)> {
+    let deep = "{ node(id: \"x\") ".to_owned() + &"{ a ".repeat(60) + &"}".repeat(61);
+    let aliases: String = (0..40)
+        .map(|n| format!("a{n}: viewer {{ __typename }} "))
+        .collect();
+    let cost = "{ vaults(first: 200) { edges { node { accounts { id } balances { amount { minor } } } } } \
+                transfers(first: 200) { edges { node { timeline(first: 200) { id } } } } }";
+    let bomb: String = (0..30)
+        .map(|n| format!("fragment f{n} on Query {{ ...f{m} ...f{m} }} ", m = n + 1))
+        .collect();
+    vec![
+        ("deep", deep, "query-too-complex", None),
+        ("aliases", format!("{{ {aliases} }}"), "query-too-complex", None),
+        ("costly", cost.to_owned(), "query-too-complex", None),
+        (
+            "a fragment bomb",
+            format!("{{ ...f0 }} {bomb} fragment f30 on Query {{ viewer {{ __typename }} }}"),
+            "query-too-complex",
+            None,
+        ),
+        ("no GraphQL", "{ vaults(".to_owned(), "query-invalid", None),
+        (
+            "an unknown field",
+            "{ secrets { key } }".to_owned(),
+            "query-invalid",
+            None,
+        ),
+        (
+            "a mutation",
+            "mutation { createVault { id } }".to_owned(),
+            "query-invalid",
+            None,
+        ),
+        (
+            "a page too large",
+            "{ vaults(first: 100000) { edges { node { id } } } }".to_owned(),
+            "invalid-field",
+            Some("first"),
+        ),
+        (
+            "no id",
+            "{ vault(id: \"vlt_nonsense\") { id } }".to_owned(),
+            "invalid-field",
+            Some("id"),
+        ),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revoked_and_narrow_keys_should_be_told_so() -> Result<()> {
+async fn hostile_graphql_should_be_refused_and_change_nothing() -> Result<()> {
     let product = Setup::new()?.start()?;
-    let body = json!({ "name": "narrow", "scopes": ["vaults:read"] });
-    let issued: Value = product
-        .client
-        .post("/v1/api-keys", &body, Default::default())
-        .await?
-        .body;
-    let (id, secret) = (
-        issued["id"].as_str().context("an id")?,
-        issued["key"].as_str().or(issued["secret"].as_str()),
-    );
-    let secret = secret
-        .with_context(|| format!("the key is shown once: {issued}"))?
-        .to_owned();
+    let before = rested(&product).await?;
     let http = reqwest::Client::new();
-    let read = || {
-        http.get(format!("{}/v1/vaults", product.base))
-            .bearer_auth(&secret)
-    };
-    ensure!(read().send().await?.status() == 200);
-    let denied = http
-        .post(format!("{}/v1/vaults", product.base))
-        .bearer_auth(&secret)
-        .json(&json!({ "name": "x", "chains": [] }))
-        .send()
-        .await?;
-    let got = answer(denied).await?;
-    check("narrow key", &got, &refusal(403, "scope-missing", None))?;
-    ensure!(
-        got.1.to_string().contains("vaults:write"),
-        "the missing scope is not named: {}",
-        got.1
-    );
-
-    let revoked = http
-        .delete(format!("{}/v1/api-keys/{id}", product.base))
-        .bearer_auth(&product.key);
-    let status = revoked.json(&json!({ "reason": "test" })).send().await?.status();
-    ensure!(status.is_success(), "{status}");
-    let begun = std::time::Instant::now();
-    while read().send().await?.status() != 401 {
+    let url = format!("{}/graphql", product.base);
+    for (what, query, code, field) in hostile_queries() {
+        let ask = http
+            .post(&url)
+            .bearer_auth(&product.key)
+            .json(&json!({ "query": query }));
+        let body: Value = ask.send().await?.json().await.context(what)?;
+        let error = &body["errors"][0];
         ensure!(
-            begun.elapsed().as_millis() < 1_000,
-            "the revoked key still works after a second"
+            error["extensions"]["code"] == code,
+            "{what}, wanted {code}: {body}"
+        );
+        ensure!(
+            error["extensions"]["field"].as_str() == field,
+            "{what}, wanted the field {field:?}: {body}"
+        );
+        for text in ["remedy", "requestId"] {
+            ensure!(
+                error["extensions"][text].as_str().is_some_and(|t| !t.is_empty()),
+                "{what} has no {text}: {body}"
+            );
+        }
+        ensure!(
+            body["data"]
+                .as_object()
+                .is_none_or(|d| d.values().all(Value::is_null)),
+            "{what}: {body}"
         );
     }
-    Ok(())
+    let post = |body: Vec<u8>| {
+        http.post(&url)
+            .bearer_auth(&product.key)
+            .header("content-type", "application/json")
+            .body(body)
+    };
+    let large = json!({ "query": " ".repeat(70_000) }).to_string();
+    refusal(413, "body-too-large", None)
+        .check("more than 64 KiB", post(large.into_bytes()).send().await?)
+        .await?;
+    refusal(400, "invalid-json", None)
+        .check("no JSON", post(b"{ vaults }".to_vec()).send().await?)
+        .await?;
+    let stranger = http
+        .post(&url)
+        .json(&json!({ "query": "{ viewer { __typename } }" }));
+    refusal(401, "unauthenticated", None)
+        .check("a stranger", stranger.send().await?)
+        .await?;
+    unchanged(&product, &before).await
 }

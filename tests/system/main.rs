@@ -10,5 +10,7 @@ mod journey;
 mod people;
 mod product;
 mod races;
+mod refusal;
 mod start_up;
+mod tenants;
 mod views;
