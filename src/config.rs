@@ -10,6 +10,7 @@
     )
 )]
 mod cluster;
+mod gateway;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use vaultstream_event_schemas::{ChainId, Family, Slug};
 pub use cluster::{Assembly, Kafka, Kind, Postgres, Redis, Scylla, Telemetry};
 #[cfg(feature = "cluster")]
 pub use cluster::{Database, DatabaseShards, KafkaSecurity};
+pub use gateway::Gateway;
 
 /// The committed defaults.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -89,14 +91,6 @@ pub struct Shards {
     pub audit: u16,
     /// Each chain.
     pub chain: u16,
-}
-
-/// The door.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gateway {
-    /// Host names this installation answers to, besides its listen address.
-    pub hosts: Vec<String>,
 }
 
 /// Software keys.
@@ -220,6 +214,7 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         self.check_assembly()?;
+        self.gateway.check()?;
         ensure!(
             !self.chains.is_empty(),
             "no chain is configured; add a [[chains]] section"

@@ -1,5 +1,6 @@
 //! The doors: commands, queries, the dashboard, health and metrics, behind one edge.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -12,7 +13,6 @@ use vaultstream_domain::ports::Keyring;
 use vaultstream_event_schemas::token::MacKey;
 use vaultstream_event_schemas::{ChainId, chain::ChainHead};
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
-use vaultstream_gateway::hosts::Hosts;
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
 use vaultstream_infra_telemetry::Metrics;
 use vaultstream_projectors::{Reads, ViewName};
@@ -55,6 +55,14 @@ pub struct Doors<'a> {
     pub draining: watch::Receiver<bool>,
 }
 
+/// An address as a Host header names it.
+fn host_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
 impl Doors<'_> {
     /// Everything this process answers.
     pub async fn router(self) -> Result<Router> {
@@ -74,15 +82,10 @@ impl Doors<'_> {
         if self.roles.has_doors() {
             router = self.open(router).await?;
         }
-        let names = self
-            .config
-            .gateway
-            .hosts
-            .iter()
-            .cloned()
-            .chain([self.config.listen.ip().to_string()]);
+        let gateway = &self.config.gateway;
         let options = EdgeOptions {
-            hosts: Hosts::new(names, [] as [&str; 0]),
+            hosts: gateway.hosts(host_of(self.config.listen.ip())),
+            https_only: gateway.https_only,
             ..EdgeOptions::default()
         };
         let router = Edge::new(&options, self.assembly.ids.clone()).wrap(router);
@@ -110,12 +113,12 @@ impl Doors<'_> {
         )
         .await?;
         let credentials = Credentials::new(directory.clone(), assembly.clock.clone());
-        let (per_credential, per_address) = DoorParts::DEFAULT_QUOTAS;
+        let quotas = self.config.gateway.quotas;
         let parts = DoorParts {
             credentials: credentials.clone(),
             clock: assembly.clock.clone(),
-            per_credential,
-            per_address,
+            per_credential: quotas.per_credential.into(),
+            per_address: quotas.per_address.into(),
         };
         let door = match &assembly.engines.rate_limits {
             Some(limits) => Door::sharing(parts, limits),
@@ -195,7 +198,10 @@ impl Doors<'_> {
                 .into_iter()
                 .map(|name| (name.as_str(), name.families(&log.registry())))
                 .collect(),
-            options: CommandOptions::default(),
+            options: CommandOptions {
+                secure_cookies: self.config.gateway.secure_cookies,
+                ..CommandOptions::default()
+            },
         })
     }
 }

@@ -126,3 +126,75 @@ async fn one_time_link_should_open_one_session_once() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn door_should_stand_as_it_is_configured() -> Result<()> {
+    let gateway = "[gateway]\nsecure_cookies = true\nhttps_only = true\norigins = [\"https://desk.example\"]\n\
+        hosts = [\"127.0.0.1\", \"vault.example\"]\n\
+        [gateway.quotas]\nper_address = { per_second = 1, burst = 3 }\n";
+    let product = Setup::new()?.with_config(gateway).start()?;
+    let http = reqwest::Client::new();
+    let vaults = |host: &str, origin: &str| {
+        http.get(format!("{}/v1/vaults", product.base))
+            .bearer_auth(&product.key)
+            .header("host", host)
+            .header("origin", origin)
+            .send()
+    };
+    let listed = vaults("vault.example", "https://desk.example").await?;
+    ensure!(listed.status() == 200, "{listed:?}");
+    let remembered = listed.headers().get("strict-transport-security");
+    ensure!(remembered.is_some(), "{listed:?}");
+    for (host, origin, status) in [
+        ("localhost", "https://desk.example", 421),
+        ("vault.example", "https://other.example", 403),
+    ] {
+        let refused = vaults(host, origin).await?;
+        ensure!(refused.status() == status, "{host}, {origin}: {refused:?}");
+    }
+    let open = || {
+        http.post(format!("{}/v1/sessions", product.base))
+            .json(&serde_json::json!({ "key": product.key }))
+            .send()
+    };
+    let opened = open().await?;
+    let cookie = opened.headers().get("set-cookie").context("a cookie")?.to_str()?;
+    ensure!(cookie.contains("; Secure"), "{cookie}");
+    let policy = opened.headers().get("ratelimit-policy").context("a policy")?;
+    ensure!(policy.to_str()?.contains("q=1;"), "{policy:?}");
+    let mut last = opened;
+    for _ in 0..10 {
+        last = open().await?;
+    }
+    ensure!(
+        last.status() == 429,
+        "eleven sign-ins at once, where four are allowed: {last:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn nonsense_about_the_door_should_be_refused_with_its_key() -> Result<()> {
+    for (name, value, said) in [
+        ("GATEWAY__HTTPS_ONLY", "true", "gateway.secure_cookies"),
+        ("GATEWAY__HOSTS", "[\"https://vault.example\"]", "gateway.hosts"),
+        (
+            "GATEWAY__QUOTAS__PER_ADDRESS__BURST",
+            "0",
+            "gateway.quotas.per_address.burst",
+        ),
+    ] {
+        let data = tempfile::tempdir()?;
+        let output = std::process::Command::new(program("VAULTSTREAM_BIN")?)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data.path())
+            .env(format!("VAULTSTREAM_{name}"), value)
+            .output()?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            !output.status.success() && error.contains(said),
+            "{name}={value}: {error}"
+        );
+    }
+    Ok(())
+}
