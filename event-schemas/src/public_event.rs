@@ -197,19 +197,8 @@ pub fn to_public(event: &StoredEvent) -> Option<PublicEvent> {
 /// The public forms of a stored event of any version, brought to current versions first, in order; none when it is
 /// private. Fails for a version newer than this build: what is unknown may be public.
 pub fn to_public_all(chain: &Chain, event: &StoredEvent) -> Result<Vec<PublicEvent>, UpcastError> {
-    let envelope = &event.envelope;
-    if chain.is_current(&envelope.event_type, envelope.version) {
-        return Ok(to_public(event).into_iter().collect());
-    }
-    let current = chain.upcast(&envelope.event_type, envelope.version, &event.payload)?;
-    let public = current.into_iter().filter_map(|versioned| {
-        let mut event = event.clone();
-        event.envelope.event_type = versioned.event_type.into_owned();
-        event.envelope.version = versioned.version;
-        event.payload = versioned.payload.to_string().into_bytes();
-        to_public(&event)
-    });
-    Ok(public.collect())
+    let current = chain.to_current(event)?;
+    Ok(current.iter().filter_map(|event| to_public(event)).collect())
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::envelope::StoredEvent;
+
 /// The most payloads one stored event may become, and the most steps it may take.
 pub const MAX_FAN_OUT: usize = 16;
 
@@ -125,6 +127,24 @@ impl Chain {
             pending.extend(successors.into_iter().rev());
         }
         Ok(done)
+    }
+
+    /// A stored event as what it means today, in order: itself when its version is current, none when it was dropped. Only
+    /// type, version and payload differ from what is stored.
+    pub fn to_current<'a>(&self, event: &'a StoredEvent) -> Result<Vec<Cow<'a, StoredEvent>>, UpcastError> {
+        let envelope = &event.envelope;
+        if self.is_current(&envelope.event_type, envelope.version) {
+            return Ok(vec![Cow::Borrowed(event)]);
+        }
+        let meanings = self.upcast(&envelope.event_type, envelope.version, &event.payload)?;
+        let meant = |meaning: Versioned| {
+            let mut event = event.clone();
+            event.envelope.event_type = meaning.event_type.into_owned();
+            event.envelope.version = meaning.version;
+            event.payload = meaning.payload.to_string().into_bytes();
+            Cow::Owned(event)
+        };
+        Ok(meanings.into_iter().map(meant).collect())
     }
 }
 

@@ -13,7 +13,7 @@ mod vault;
 
 pub use account::{AccountRow, BalanceRow};
 pub use directory::{ApiKeyRow, OrganizationRow, SessionRow};
-pub use entry::{ActivityRow, FeedRow, IndexRow, LookupKind, LookupRow, QuarantineRow};
+pub use entry::{ActivityRow, FeedRow, IndexRow, LookupKind, LookupRow, Meaning, QuarantineRow};
 pub use totals::{Metric, TotalsRow};
 pub use transfer::{ExecutionRow, Failure, OpenRow, TransferRow};
 pub use vault::{VaultAccount, VaultRow};

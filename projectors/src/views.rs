@@ -31,7 +31,7 @@ pub fn view(name: ViewName) -> Arc<dyn View> {
         ViewName::Vaults => Arc::new(Vaults),
         ViewName::Balances => Arc::new(Balances),
         ViewName::Transfers => Arc::new(Transfers),
-        ViewName::Feed => Arc::new(Feed),
+        ViewName::Feed => Arc::new(Feed::default()),
         ViewName::Lookup => Arc::new(Lookup),
     }
 }

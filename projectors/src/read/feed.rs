@@ -102,16 +102,26 @@ impl Reads {
                 return Ok(Page { items, next: None });
             };
             examined += 1;
+            // What begins behind a part of an event begins with the whole event again: twice rather than never.
+            let before = (!row.also.is_empty()).then(|| cursor_of(&bounds));
             if let Some(place) = bounds.get_mut(&row.shard) {
                 place.position = row.pos;
             }
-            if query.passes(row.vault_id, &row.r#type) {
-                items.push(Edge {
-                    cursor: cursor_of(&bounds),
-                    row: PublicEvent::from(row),
-                });
+            let mut public = row.public();
+            public.retain(|event| query.passes(event.vault_id, &event.event_type));
+            if matches!(direction, Direction::Backward) {
+                public.reverse();
             }
-            if items.len() == limit || examined == MAX_EXAMINED {
+            let behind = public.len();
+            for (n, row) in public.into_iter().enumerate() {
+                let cursor = match &before {
+                    Some(before) if n + 1 < behind => before.clone(),
+                    _ => cursor_of(&bounds),
+                };
+                items.push(Edge { cursor, row });
+            }
+            // A page ends behind a whole event, so it may be longer by what its last one means.
+            if items.len() >= limit || examined == MAX_EXAMINED {
                 let more = lanes.iter().any(|lane| !lane.buffer.is_empty() || !lane.done);
                 return Ok(Page {
                     items,

@@ -36,10 +36,21 @@ impl LookupKind {
 }
 
 rows! {
-    /// A public event.
+    /// One more public form of an event.
+    Meaning {
+        /// The public fields of the payload.
+        data: Value,
+        /// The public type.
+        r#type: String,
+    }
+
+    /// The public form of an event, in every meaning it has today.
     FeedRow {
         /// Who caused it.
         actor: Actor,
+        /// What else the event means, when it is of an older version that means several today.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<Meaning>,
         /// The public fields of the payload.
         data: Value,
         /// The shard's clock.
@@ -113,38 +124,53 @@ rows! {
     }
 }
 
-impl From<PublicEvent> for FeedRow {
-    fn from(e: PublicEvent) -> Self {
-        Self {
-            actor: e.actor,
-            data: e.data,
-            hlc: e.hlc,
-            id: e.id,
-            occurred_at: e.occurred_at,
-            organization_id: e.organization_id,
-            pos: e.position,
-            shard: e.shard,
-            subject_id: e.subject_id,
-            r#type: e.event_type,
-            vault_id: e.vault_id,
-        }
+impl FeedRow {
+    /// The row of an event's public forms, in their order; `None` when it has none.
+    pub fn of(public: Vec<PublicEvent>) -> Option<Self> {
+        let mut public = public.into_iter();
+        let first = public.next()?;
+        let also = public.map(|event| Meaning {
+            data: event.data,
+            r#type: event.event_type,
+        });
+        Some(Self {
+            actor: first.actor,
+            also: also.collect(),
+            data: first.data,
+            hlc: first.hlc,
+            id: first.id,
+            occurred_at: first.occurred_at,
+            organization_id: first.organization_id,
+            pos: first.position,
+            shard: first.shard,
+            subject_id: first.subject_id,
+            r#type: first.event_type,
+            vault_id: first.vault_id,
+        })
     }
-}
 
-impl From<FeedRow> for PublicEvent {
-    fn from(row: FeedRow) -> Self {
-        Self {
-            id: row.id,
-            event_type: row.r#type,
-            occurred_at: row.occurred_at,
-            organization_id: row.organization_id,
-            vault_id: row.vault_id,
-            subject_id: row.subject_id,
-            actor: row.actor,
-            shard: row.shard,
-            position: row.pos,
-            hlc: row.hlc,
-            data: row.data,
-        }
+    /// The event's public forms, in their order.
+    pub fn public(self) -> Vec<PublicEvent> {
+        let first = PublicEvent {
+            id: self.id,
+            event_type: self.r#type,
+            occurred_at: self.occurred_at,
+            organization_id: self.organization_id,
+            vault_id: self.vault_id,
+            subject_id: self.subject_id,
+            actor: self.actor,
+            shard: self.shard,
+            position: self.pos,
+            hlc: self.hlc,
+            data: self.data,
+        };
+        let others = self.also.into_iter().map(|meaning| PublicEvent {
+            event_type: meaning.r#type,
+            data: meaning.data,
+            ..first.clone()
+        });
+        let mut all: Vec<_> = others.collect();
+        all.insert(0, first);
+        all
     }
 }

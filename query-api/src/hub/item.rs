@@ -10,7 +10,7 @@ use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::execution::v1::Queued;
 use vaultstream_event_schemas::id::StreamKind;
 use vaultstream_event_schemas::payload::Payload;
-use vaultstream_event_schemas::public_event::{PublicEvent, to_public};
+use vaultstream_event_schemas::public_event::{PublicEvent, to_public_all};
 use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::upcast::{self, Chain};
 use vaultstream_event_schemas::{
@@ -108,26 +108,7 @@ impl Owners {
 
     /// The public forms of an event, brought to current versions first; an unknown version has none yet.
     pub fn public(&self, event: &StoredEvent) -> Vec<PublicEvent> {
-        let envelope = &event.envelope;
-        if self.chain.is_current(&envelope.event_type, envelope.version) {
-            return to_public(event).into_iter().collect();
-        }
-        let Ok(payloads) = self
-            .chain
-            .upcast(&envelope.event_type, envelope.version, &event.payload)
-        else {
-            return Vec::new();
-        };
-        payloads
-            .into_iter()
-            .filter_map(|payload| {
-                let mut current = event.clone();
-                current.envelope.event_type = payload.event_type.into_owned();
-                current.envelope.version = payload.version;
-                current.payload = serde_json::to_vec(&payload.payload).ok()?;
-                to_public(&current)
-            })
-            .collect()
+        to_public_all(&self.chain, event).unwrap_or_default()
     }
 
     /// Makes the item of an event.

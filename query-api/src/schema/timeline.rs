@@ -1,4 +1,8 @@
-//! A transfer's timeline: its stream and those of its executions, read from the log, never from a view.
+//! A transfer's timeline: its stream and those of its executions, read from the log, never from a view. An event that
+//! means several today is several entries; one that means none, or that this build cannot read, is shown without data.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use async_graphql::{ID, Json, SimpleObject};
 use futures::future::try_join_all;
@@ -8,12 +12,15 @@ use vaultstream_event_schemas::chain::{BlockRef, Plan};
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::id::StreamKind;
 use vaultstream_event_schemas::public_event::to_public;
+use vaultstream_event_schemas::upcast::{self, Chain};
 use vaultstream_projectors::read::Transfer;
 
 use super::asset::{Block, Money};
 use super::scalar::{Long, Timestamp, int};
 use crate::refusal::Refusal;
 use crate::services::Services;
+
+static RELEASED: LazyLock<Chain> = LazyLock::new(upcast::released);
 
 /// One event of a transfer's life, as the log holds it.
 #[derive(SimpleObject, Debug, Clone)]
@@ -24,7 +31,7 @@ pub struct TimelineEntry {
     pub subject_id: ID,
     /// Its place in its stream, from 1.
     pub sequence: i32,
-    /// The stored type, such as `transfer.screened`.
+    /// Its type, such as `transfer.screened`.
     pub r#type: String,
     /// When it was decided.
     pub occurred_at: Timestamp,
@@ -90,8 +97,18 @@ pub async fn timeline(
     let chain = transfer.row.asset.chain();
     Ok(events
         .iter()
-        .map(|event| entry(services, &chain, event))
+        .flat_map(|event| meanings(&RELEASED, event))
+        .map(|event| entry(services, &chain, &event))
         .collect())
+}
+
+/// What an event means today; itself where that is nothing, so that the timeline shows all that is in the log.
+fn meanings<'a>(chain: &Chain, event: &'a StoredEvent) -> Vec<Cow<'a, StoredEvent>> {
+    let mut meanings = chain.to_current(event).unwrap_or_default();
+    if meanings.is_empty() {
+        meanings.push(Cow::Borrowed(event));
+    }
+    meanings
 }
 
 fn text(data: &Value, field: &str) -> Option<String> {
@@ -157,5 +174,67 @@ fn entry(services: &Services, chain: &ChainId, event: &StoredEvent) -> TimelineE
         detail: text(data, "detail"),
         succeeded: data.get("succeeded").and_then(Value::as_bool),
         data: public.map(Json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vaultstream_event_schemas::Hlc;
+    use vaultstream_event_schemas::envelope::{Envelope, GENESIS};
+    use vaultstream_event_schemas::upcast::Versioned;
+
+    use super::*;
+    fn versioned(event_type: &'static str, payload: Value) -> Versioned {
+        Versioned {
+            event_type: Cow::Borrowed(event_type),
+            version: 1,
+            payload,
+        }
+    }
+
+    /// An event of a type that older builds wrote.
+    fn stored(event_type: &str) -> StoredEvent {
+        let golden = include_bytes!("../../../event-schemas/golden/envelope.json");
+        let mut envelope: Envelope = serde_json::from_slice(golden).expect("the golden envelope");
+        envelope.event_type = event_type.to_owned();
+        StoredEvent {
+            position: 7,
+            hlc: Hlc(9),
+            envelope,
+            payload: b"{}".to_vec(),
+            previous: GENESIS,
+            hash: GENESIS,
+        }
+    }
+
+    #[test]
+    fn event_of_an_older_version_should_show_all_that_it_means_today() {
+        let chain = Chain::new(&[("transfer.approved", 1), ("transfer.denied", 1)])
+            .with("test.decided", 1, |_| {
+                Ok(vec![
+                    versioned("transfer.approved", json!({ "approvals": 1 })),
+                    versioned("transfer.denied", json!({ "reason": "late" })),
+                ])
+            })
+            .with("test.dropped", 1, |_| Ok(vec![]));
+        let shown = |event_type: &str| -> Vec<(String, Option<Value>)> {
+            let event = stored(event_type);
+            let shown = meanings(&chain, &event);
+            shown
+                .iter()
+                .map(|e| (e.envelope.event_type.clone(), to_public(e).map(|e| e.data)))
+                .collect()
+        };
+        assert_eq!(
+            shown("test.decided"),
+            [
+                ("transfer.approved".to_owned(), Some(json!({ "approvals": 1 }))),
+                ("transfer.denied".to_owned(), Some(json!({ "reason": "late" }))),
+            ]
+        );
+        for alone in ["test.dropped", "test.unknown"] {
+            assert_eq!(shown(alone), [(alone.to_owned(), None)], "it is in the log");
+        }
     }
 }
