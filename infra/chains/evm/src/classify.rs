@@ -97,11 +97,7 @@ pub const ROWS: &[Row] = &[
         Outcome::Rejected,
         "fixtures/anvil-underfunded.json",
     ),
-    row(
-        "invalid sender",
-        Outcome::Rejected,
-        "core/txpool/errors.go#L29",
-    ),
+    row("invalid sender", Outcome::Rejected, "core/txpool/errors.go#L29"),
     row(
         "invalid chain id",
         Outcome::Rejected,
