@@ -194,6 +194,7 @@ const NOT_CONFIG: &[&str] = &[
     "kafka",
     "cql",
     "redis_url",
+    "soak",
 ];
 
 impl Config {

@@ -1,5 +1,5 @@
 //! One truth, two assemblies: the same script, with the same time and the same ids, leaves the same bytes in both logs;
-//! and one log, imported, leaves the same bytes in both view stores.
+//! and one log, imported, leaves the same bytes in both view stores. Beside them what needs several engines of the cluster.
 //!
 //! The script runs through the production executor, one command after another, and is as unkind as real ones: refusals,
 //! repetitions, commands that change nothing, several streams in one command.
@@ -12,7 +12,9 @@ mod life;
 #[expect(dead_code, reason = "the suite that it belongs to asks more of it")]
 mod node;
 mod script;
+mod standstill;
 mod views;
+mod way;
 
 use std::sync::Arc;
 
@@ -35,19 +37,24 @@ fn families() -> Result<Vec<(Family, u16)>> {
     ])
 }
 
-/// A log in a database of its own on the engine that the tests share.
-async fn postgres(name: &str, families: Vec<(Family, u16)>) -> Result<PgLog> {
+/// Where a database is on the engine that the tests share.
+async fn url(name: &str) -> Result<String> {
     let server = tokio::task::spawn_blocking(|| Postgres::shared().url()).await?;
-    let mut connection = sqlx::PgConnection::connect(&server).await?;
+    let (base, _) = server.rsplit_once('/').context("the url names a database")?;
+    Ok(format!("{base}/{name}"))
+}
+
+/// A log in a database of its own.
+async fn postgres(name: &str, families: Vec<(Family, u16)>) -> Result<PgLog> {
+    let mut connection = sqlx::PgConnection::connect(&url("postgres").await?).await?;
     sqlx::raw_sql(&format!("DROP DATABASE IF EXISTS {name}"))
         .execute(&mut connection)
         .await?;
     sqlx::raw_sql(&format!("CREATE DATABASE {name}"))
         .execute(&mut connection)
         .await?;
-    let (base, _) = server.rsplit_once('/').context("the url names a database")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let database = DatabaseConfig::new("main", format!("{base}/{name}"));
+    let database = DatabaseConfig::new("main", url(name).await?);
     let options = PgLogOptions::new("assemblies", vec![database], families, clock);
     Ok(PgLog::open(&options).await?)
 }

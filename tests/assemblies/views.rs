@@ -5,49 +5,20 @@
 //! and follow. That the records really came over Kafka is counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
-use async_trait::async_trait;
-use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
-use vaultstream_domain::ports::bus::BusError;
-use vaultstream_domain::ports::{Bus, EventLog};
-use vaultstream_engines::{Cassandra, Kafka};
-use vaultstream_event_schemas::ShardNumber;
-use vaultstream_event_schemas::envelope::StoredEvent;
-use vaultstream_infra_kafka::{KafkaBus, KafkaOptions, KafkaPublisher, create_topics};
-use vaultstream_infra_postgres::{PgLeases, PgLog, PgProgress};
-use vaultstream_infra_runtime::{SystemClock, SystemRng, TokioSpawn};
+use vaultstream_domain::ports::EventLog;
+use vaultstream_engines::Cassandra;
 use vaultstream_infra_scylla::{ScyllaOptions, ScyllaViews};
 use vaultstream_infra_sqlite::{SqliteViews, ViewOptions};
 use vaultstream_kernel::archive::Importer;
-use vaultstream_kernel::{Relay, RelayOptions, RelayPorts, Relaying, TracingObserver};
 use vaultstream_projectors::ProjectorOptions;
 
 use crate::history::History;
 use crate::node::{Node, families, log, stored};
-use crate::{lines, postgres, script};
-
-/// Kafka, and how much came over it.
-struct Counted {
-    bus: KafkaBus,
-    records: AtomicUsize,
-}
-
-#[async_trait]
-impl Bus for Counted {
-    async fn fetch(
-        &self,
-        shard: ShardNumber,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<StoredEvent>, BusError> {
-        let records = self.bus.fetch(shard, after, limit).await?;
-        self.records.fetch_add(records.len(), Ordering::SeqCst);
-        Ok(records)
-    }
-}
+use crate::way::Way;
+use crate::{lines, script};
 
 async fn import(log: &dyn EventLog, archive: &[String]) -> Result<u64> {
     let (header, records) = archive.split_first().context("an archive has a header")?;
@@ -56,22 +27,6 @@ async fn import(log: &dyn EventLog, archive: &[String]) -> Result<u64> {
         importer.take(record.as_bytes()).await?;
     }
     Ok(importer.finish().await?.events)
-}
-
-fn relay(log: &Arc<PgLog>, options: &KafkaOptions, stop: &CancellationToken) -> Result<Relaying> {
-    let registry = log.registry();
-    let ports = RelayPorts {
-        log: log.clone(),
-        publisher: Arc::new(KafkaPublisher::try_new(options, &registry)?),
-        progress: Arc::new(PgProgress::new(log.first_database())),
-        leases: Arc::new(PgLeases::new(log.first_database())),
-        clock: Arc::new(SystemClock),
-        rng: Arc::new(SystemRng),
-        observer: Arc::new(TracingObserver),
-    };
-    let shards = registry.entries().iter().map(|entry| entry.number);
-    let relay = Relay::new(ports, RelayOptions::default(), "assemblies");
-    Ok(relay.start(shards, &TokioSpawn::new(Handle::current()), stop))
 }
 
 /// Small flushes and small caches on the cluster's side, so that rows come back from the store often.
@@ -97,21 +52,14 @@ async fn one_log_imported_should_leave_the_same_bytes_in_both_view_stores() -> R
         lines(sqlite.as_ref(), 40..100).await?,
     );
 
-    let own = format!("as{}", std::process::id());
-    let (kafka, cql) =
-        tokio::task::spawn_blocking(|| (Kafka::shared().bootstrap(), Cassandra::shared().contact_point()))
-            .await?;
-    let topics = KafkaOptions::new(kafka, &own);
-    let pg = Arc::new(postgres("vs_views", families()).await?);
-    create_topics(&topics, &pg.registry()).await?;
+    let way = Way::new("views", families()).await?;
+    let pg = way.log.clone();
     import(pg.as_ref(), &first).await?;
-    let stop = CancellationToken::new();
-    let relaying = relay(&pg, &topics, &stop)?;
-    let scylla = ScyllaViews::open(ScyllaOptions::new(vec![cql], &own, stored())).await?;
-    let bus = Arc::new(Counted {
-        bus: KafkaBus::try_new(&topics, pg.clone())?,
-        records: AtomicUsize::new(0),
-    });
+    let (stop, relaying) = way.relay()?;
+    let cql = tokio::task::spawn_blocking(|| Cassandra::shared().contact_point()).await?;
+    let options = ScyllaOptions::new(vec![cql], &way.name, stored());
+    let scylla = ScyllaViews::open(options).await?;
+    let bus = Arc::new(way.bus()?);
     let cluster = Node::over(bus.clone(), pg.clone(), Arc::new(scylla), busy());
     let views = SqliteViews::open(&ViewOptions::new(dir.path(), stored()))?;
     let embedded = Node::start(sqlite.clone(), Arc::new(views), ProjectorOptions::default());
