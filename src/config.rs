@@ -23,7 +23,7 @@ use vaultstream_event_schemas::{ChainId, Family, Slug};
 
 pub use cluster::{Assembly, Kafka, Kind, Postgres, Redis, Scylla, Telemetry};
 #[cfg(feature = "cluster")]
-pub use cluster::{Database, DatabaseShards, KafkaSecurity};
+pub use cluster::{Database, KafkaSecurity};
 
 /// The committed defaults.
 pub const DEFAULTS: &str = include_str!("default.toml");

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use vaultstream_client::http::{Client, ClientError};
 use vaultstream_engines::Cluster;
@@ -38,6 +39,29 @@ impl Roles {
             engines,
             chain,
         })
+    }
+
+    /// Puts a shard of the chain into a database of its own.
+    async fn split_the_chain(&self) -> Result<()> {
+        let first = self.engines.postgres.url();
+        let mut connection = PgConnection::connect(&first).await?;
+        connection.execute("CREATE DATABASE second").await?;
+        let (server, _) = first.rsplit_once('/').context("a url names its database")?;
+        let url = format!("{server}/second");
+        let file = self.dir.path().join("second.url");
+        std::fs::write(&file, url)?;
+        let all = std::fs::read_to_string(&self.config)?;
+        let (before, after) = all.split_once(" }]\n\n[kafka]").context("one database")?;
+        let (first, second) = (
+            r#"shards = ["core", "audit", "eth_sandbox:0"]"#,
+            r#"shards = ["eth_sandbox:1"]"#,
+        );
+        let second = format!(
+            "{{ name = \"second\", url = \"file:{}\", {second} }}",
+            file.display()
+        );
+        let config = format!("{before}, {first} }}, {second}]\n\n[kafka]{after}");
+        Ok(std::fs::write(&self.config, config)?)
     }
 
     fn command(&self, verb: &str) -> Result<Command> {
@@ -241,6 +265,7 @@ async fn log_of_one_machine_should_move_into_a_cluster_and_back() -> Result<()> 
     ensure!(said.contains("events of 5 shards"), "{said}");
 
     let roles = Roles::start()?;
+    roles.split_the_chain().await?;
     let data = roles.dir.path().join("data");
     // The log's tables, and nothing in them: a migration of the whole product would register its own organization.
     run(&["import", "--from"], Some(&roles.config), &data, &first)?;

@@ -168,8 +168,10 @@ async fn registry_should_be_kept_and_only_grow() {
 #[tokio::test]
 async fn shards_should_stay_where_they_are_kept() {
     let (a, b, c) = (database().await, database().await, database().await);
-    let low = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(Shards::Ranges(vec![0..=2]));
-    let high = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(Shards::Ranges(vec![3..=9]));
+    let [core, audit, chain] = sample::families().try_into().expect("three families");
+    let (low, high) = (Shards::families([core.0, audit.0]), Shards::families([chain.0]));
+    let low = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(low.clone());
+    let high = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(high.clone());
     open(&over(vec![low("a", &a), high("b", &b)])).await;
     open(&over(vec![low("a", &a), high("b", &b)])).await;
     let (error, said) = refused(&over(vec![DatabaseConfig::new("a", &a)])).await;
