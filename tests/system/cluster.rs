@@ -15,7 +15,9 @@ use vaultstream_engines::Cluster;
 use vaultstream_event_schemas::TransferStatus;
 
 use crate::chain::Chain;
+use crate::collector::Collector;
 use crate::product::{ETHER, Process, Product, Setup, account, address, program, transfer_body, until};
+use crate::traces::{self, Subscriber};
 
 /// Every role that runs for itself; the doors are in [`Roles::doors`].
 const BEHIND: [&str; 4] = ["relay", "projectors", "workflows", "watchers"];
@@ -125,7 +127,9 @@ async fn pay(product: &Product, key: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Result<()> {
-    let roles = Roles::start()?;
+    let (roles, collector) = (Roles::start()?, Collector::start().await);
+    let config = std::fs::read_to_string(&roles.config)?;
+    std::fs::write(&roles.config, config + &traces::config(&collector))?;
     roles.migrate().await?;
     let mut behind = Vec::new();
     for role in BEHIND {
@@ -136,7 +140,10 @@ async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Resu
     let link = seeding.line(|l| l.strip_prefix("One-time sign-in link: ").map(str::to_owned))?;
     ensure!(seeding.wait_for_end().await?.success(), "the demo was not seeded");
     let product = roles.product(doors, base, link)?;
+    let mut subscriber = Subscriber::of(&product).await?;
     pay(&product, "first").await?;
+    subscriber.event("transfer.completed").await?;
+    traces::should_link_the_whole_way(&collector).await?;
 
     // Killed in the middle of a payment, each is replaced by another process that takes its leases over.
     for (role, process) in &mut behind {

@@ -6,9 +6,16 @@ mod browser;
 mod chain;
 mod cluster;
 mod cluster_refusals;
+#[path = "../../infra/telemetry/tests/traces/collector.rs"]
+#[expect(
+    dead_code,
+    reason = "the telemetry's own tests look at bytes and attributes, too"
+)]
+mod collector;
 mod faults;
 mod journey;
 mod people;
 mod product;
 mod races;
 mod start_up;
+mod traces;
