@@ -1,6 +1,7 @@
 //! Configuration: committed defaults < TOML file < `VAULTSTREAM_…` variables < flags. Secrets come by reference only.
 //!
-//! Refuses: unknown fields, a sandbox beside a live chain, two chains with one slug or id, a family without shards.
+//! Refuses: unknown fields, a sandbox beside a live chain, two chains with one slug or id, a family without shards,
+//! limits that could not work.
 
 #[cfg_attr(
     not(feature = "cluster"),
@@ -21,10 +22,11 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use vaultstream_event_schemas::chain::{AssetSettings, ChainSettings};
 use vaultstream_event_schemas::{ChainId, Family, Slug};
+use vaultstream_infra_chain_evm::Options as NodeOptions;
 
 pub use cluster::{Assembly, Kafka, Kind, Postgres, Redis, Scylla, Telemetry};
 #[cfg(feature = "cluster")]
-pub use cluster::{Database, DatabaseShards, KafkaSecurity};
+pub use cluster::{Database, KafkaSecurity};
 pub use gateway::Gateway;
 
 /// The committed defaults.
@@ -120,6 +122,44 @@ pub struct ChainConfig {
     pub assets: Vec<AssetSettings>,
     /// How it is reached.
     pub node: NodeConfig,
+    /// What may be paid there and how long its node may take.
+    #[serde(default)]
+    pub limits: ChainLimits,
+}
+
+/// What may be paid on a chain and how long its node may take; what is absent keeps its default.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChainLimits {
+    /// The least to bid, in wei per gas.
+    pub fee_floor_wei: Option<u64>,
+    /// The most to bid, in wei per gas; while the next block takes more, transfers end `failed`.
+    pub fee_ceiling_wei: Option<u64>,
+    /// What is added to an estimate of gas, in per cent.
+    pub gas_margin_percent: Option<u64>,
+    /// How long a connection to the node may take, in milliseconds.
+    pub connect_timeout_ms: Option<u64>,
+    /// How long one question may take as a whole, in milliseconds.
+    pub request_timeout_ms: Option<u64>,
+}
+
+impl ChainLimits {
+    /// Puts them over a node's defaults.
+    fn limit(&self, node: &mut NodeOptions) {
+        for (limit, wei) in [
+            (self.fee_floor_wei, &mut node.fee_floor_wei),
+            (self.fee_ceiling_wei, &mut node.fee_ceiling_wei),
+        ] {
+            *wei = limit.map_or(*wei, u128::from);
+        }
+        for (limit, option) in [
+            (self.gas_margin_percent, &mut node.gas_margin_percent),
+            (self.connect_timeout_ms, &mut node.connect_timeout_ms),
+            (self.request_timeout_ms, &mut node.request_timeout_ms),
+        ] {
+            *option = limit.unwrap_or(*option);
+        }
+    }
 }
 
 /// How a chain is reached.
@@ -145,6 +185,17 @@ pub enum NodeConfig {
 }
 
 impl ChainConfig {
+    /// How its node at `url` is asked.
+    pub fn node_options(&self, url: String) -> NodeOptions {
+        let mut options = NodeOptions::new(url, self.id.clone());
+        options.node = Some(self.slug.to_string());
+        self.limits.limit(&mut options);
+        if let NodeConfig::Evm { ca_file, .. } = &self.node {
+            options.ca_file.clone_from(ca_file);
+        }
+        options
+    }
+
     /// What the APIs show of it.
     pub fn settings(&self) -> ChainSettings {
         ChainSettings {
@@ -188,6 +239,7 @@ const NOT_CONFIG: &[&str] = &[
     "kafka",
     "cql",
     "redis_url",
+    "soak",
 ];
 
 impl Config {
@@ -257,6 +309,9 @@ impl Config {
                     "asset {} has more decimals than 256 bits hold",
                     asset.id
                 );
+            }
+            if let Some((name, problem)) = chain.node_options(String::new()).problem() {
+                bail!("chain {}: limits.{name}: {problem}", chain.slug);
             }
             if matches!(chain.node, NodeConfig::Sandbox { .. }) && !chain.sandbox {
                 bail!("chain {} is no sandbox but its node is one", chain.slug);
@@ -370,6 +425,39 @@ mod tests {
         ] {
             let error = format!("{:#}", with(&extra).expect_err(word));
             assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn limits_of_a_chain_should_be_taken_and_checked() {
+        let chain = |limits: &str| {
+            format!(
+                "[[chains]]\nid=\"eip155:1\"\nslug=\"eth_main\"\nname=\"c\"\nsandbox=false\nlimits={{{limits}}}\n\
+                 assets=[{{id=\"eip155:1/slip44:60\",symbol=\"ETH\",decimals=18}}]\n\
+                 node={{kind=\"evm\",url=\"http://127.0.0.1:1\"}}\n"
+            )
+        };
+        let limits = "fee_floor_wei=1000000000, fee_ceiling_wei=60000000000, gas_margin_percent=5, request_timeout_ms=900";
+        let config = with(&chain(limits)).expect("good limits");
+        let options = config.chains[0].node_options("http://127.0.0.1:1".into());
+        let (floor, ceiling) = (options.fee_floor_wei, options.fee_ceiling_wei);
+        assert_eq!((floor, ceiling), (1_000_000_000, 60_000_000_000));
+        assert_eq!((options.gas_margin_percent, options.request_timeout_ms), (5, 900));
+        assert_eq!(options.connect_timeout_ms, 2_000, "the default");
+        for (limits, words) in [
+            (
+                "fee_floor_wei=2, fee_ceiling_wei=1",
+                "eth_main: limits.fee_ceiling_wei",
+            ),
+            ("fee_ceiling_wei=0", "limits.fee_ceiling_wei"),
+            ("gas_margin_percent=401", "limits.gas_margin_percent"),
+            ("connect_timeout_ms=0", "limits.connect_timeout_ms"),
+            ("request_timeout_ms=120001", "limits.request_timeout_ms"),
+            ("fee_ceiling_gwei=1", "fee_ceiling_gwei"),
+            ("fee_floor_wei=-1", "fee_floor_wei"),
+        ] {
+            let said = format!("{:#}", with(&chain(limits)).expect_err(limits));
+            assert!(said.contains(words), "{said}");
         }
     }
 

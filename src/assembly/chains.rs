@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use vaultstream_domain::ports::{ChainNode, Faucet};
-use vaultstream_infra_chain_evm::{AnvilFaucet, Options as NodeOptions, SandboxFaucet};
+use vaultstream_infra_chain_evm::{AnvilFaucet, SandboxFaucet};
 use vaultstream_sandbox_evm::{Options as SandboxOptions, Running, Sandbox};
 use vaultstream_workflows::Chain;
 
@@ -34,11 +34,7 @@ pub async fn connect_all(config: &Config) -> Result<(Vec<ChainParts>, Vec<Runnin
 }
 
 async fn connect(chain: &ChainConfig, data_dir: &Path) -> Result<(ChainParts, Option<Running>)> {
-    let options = |url: String| {
-        let mut options = NodeOptions::new(url, chain.id.clone());
-        options.node = Some(chain.slug.to_string());
-        options
-    };
+    let options = |url: String| chain.node_options(url);
     let (url, faucet, sandbox): (String, Option<Arc<dyn Faucet>>, _) = match &chain.node {
         NodeConfig::Sandbox { block_time_ms } => {
             let mut sandbox = SandboxOptions::new(data_dir.join("sandbox").join(chain.slug.as_str()));
@@ -72,11 +68,7 @@ async fn connect(chain: &ChainConfig, data_dir: &Path) -> Result<(ChainParts, Op
             (url, faucet, None)
         }
     };
-    let mut options = options(url);
-    if let NodeConfig::Evm { ca_file, .. } = &chain.node {
-        options.ca_file.clone_from(ca_file);
-    }
-    let node = LateNode::new(options);
+    let node = LateNode::new(options(url));
     node.try_now().await?;
     let node: Arc<dyn ChainNode> = Arc::new(node);
     Ok((

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use vaultstream_domain::ports::{Bus, Clock, EventLog, Publisher, RateLimits, ViewStore};
-use vaultstream_event_schemas::{Family, Slug};
+use vaultstream_event_schemas::Family;
 use vaultstream_infra_kafka::{
     Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
 };
 use vaultstream_infra_postgres::{
-    DatabaseConfig, Migrate, PgLeases, PgLog, PgLogOptions, PgProgress, Shards,
+    DatabaseConfig, Migrate, Part, PgLeases, PgLog, PgLogOptions, PgProgress, Shards,
 };
 use vaultstream_infra_redis::{Link, RedisOptions, RedisRateLimits};
 use vaultstream_infra_runtime::MemoryRateLimits;
@@ -21,7 +21,7 @@ use vaultstream_infra_scylla::{Credentials, Replication, ScyllaOptions, ScyllaVi
 use vaultstream_kernel::LogBus;
 
 use super::Engines;
-use crate::config::{self, Config, Database, DatabaseShards, Kafka, KafkaSecurity, Redis, Scylla};
+use crate::config::{self, Config, Database, Kafka, KafkaSecurity, Redis, Scylla};
 use crate::roles::{Role, Roles};
 
 /// Connections of a process to each database: a role needs few, and a server has about a hundred for all of them.
@@ -134,29 +134,12 @@ fn rate_limits(redis: &Redis, clock: &Arc<dyn Clock>) -> Result<Arc<dyn RateLimi
 fn database(database: &Database) -> Result<DatabaseConfig> {
     let url = config::secret(&database.url)
         .with_context(|| format!("postgres.databases: the url of {}", database.name))?;
-    let shards = match &database.shards {
-        DatabaseShards::Word(word) if word == "all" => Shards::All,
-        DatabaseShards::Word(word) => {
-            bail!(
-                "postgres.databases: shards of {} is {word:?}; use \"all\" or a list of families",
-                database.name
-            )
-        }
-        DatabaseShards::Families(names) => {
-            Shards::Families(names.iter().map(|name| family(name)).collect::<Result<_>>()?)
-        }
-    };
+    let shards = database.shards.parts()?.map_or(Shards::All, |parts| {
+        Shards::Parts(parts.into_iter().map(|(family, k)| Part { family, k }).collect())
+    });
     let mut options = DatabaseConfig::new(database.name.clone(), url).keeping(shards);
     (options.append_connections, options.read_connections) = (CONNECTIONS, CONNECTIONS);
     Ok(options)
-}
-
-fn family(name: &str) -> Result<Family> {
-    Ok(match name {
-        "core" => Family::Core,
-        "audit" => Family::Audit,
-        slug => Family::Chain(Slug::try_new(slug).with_context(|| format!("family {slug:?}"))?),
-    })
 }
 
 fn options(kafka: &Kafka) -> Result<KafkaOptions> {

@@ -4,9 +4,11 @@
 //! Refuses: a cluster without one of its engines, and engines that the embedded assembly would not use.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+use vaultstream_event_schemas::{Family, Slug};
 
 /// Which parts fill the ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -34,8 +36,49 @@ pub struct Assembly {
 pub enum DatabaseShards {
     /// `"all"`.
     Word(String),
-    /// Families by name: `core`, `audit`, or a chain's slug.
-    Families(Vec<String>),
+    /// Families by name (`core`, `audit`, or a chain's slug), and parts of one: `eth_main:0-3`, `eth_main:4`.
+    Parts(Vec<String>),
+}
+
+/// A family, and which of its shards; all when absent.
+pub type Part = (Family, Option<RangeInclusive<u16>>);
+
+impl DatabaseShards {
+    /// The parts; none for all shards.
+    pub fn parts(&self) -> Result<Option<Vec<Part>>> {
+        match self {
+            Self::Word(word) if word == "all" => Ok(None),
+            Self::Word(word) => {
+                bail!("{word:?} is not \"all\"; a list like [\"core\", \"eth_main:0-3\"] names parts")
+            }
+            Self::Parts(texts) => texts
+                .iter()
+                .map(|text| part(text))
+                .collect::<Result<_>>()
+                .map(Some),
+        }
+    }
+}
+
+fn part(text: &str) -> Result<Part> {
+    let (name, range) = text
+        .split_once(':')
+        .map_or((text, None), |(name, range)| (name, Some(range)));
+    let family = match name {
+        "core" => Family::Core,
+        "audit" => Family::Audit,
+        slug => Family::Chain(Slug::try_new(slug).with_context(|| format!("{text:?} names no family"))?),
+    };
+    let Some(range) = range else {
+        return Ok((family, None));
+    };
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    match (first.parse::<u16>(), last.parse::<u16>()) {
+        (Ok(first), Ok(last)) if first <= last => Ok((family, Some(first..=last))),
+        _ => bail!(
+            "{text:?}: write {name}:FIRST-LAST or {name}:NUMBER, counted from 0, to name some of its shards"
+        ),
+    }
 }
 
 /// A database of the log.
@@ -47,7 +90,7 @@ pub struct Database {
     pub name: String,
     /// A reference to `postgres://user:password@host:port/database`.
     pub url: String,
-    /// `"all"`, or a list of families.
+    /// `"all"`, or a list of families and parts of families.
     #[serde(default = "Database::all")]
     pub shards: DatabaseShards,
 }
@@ -219,6 +262,10 @@ impl super::Config {
                 !engines.postgres.databases.is_empty(),
                 "postgres.databases is empty; name at least one"
             );
+            for database in &engines.postgres.databases {
+                let parts = database.shards.parts();
+                parts.with_context(|| format!("postgres.databases: shards of {}", database.name))?;
+            }
             ensure!(
                 self.chains
                     .iter()
@@ -239,5 +286,49 @@ impl super::Config {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(texts: &[&str]) -> Result<Option<Vec<Part>>> {
+        DatabaseShards::Parts(texts.iter().map(|text| (*text).to_owned()).collect()).parts()
+    }
+
+    #[test]
+    fn parts_of_a_family_should_be_read() {
+        let chain = || Family::Chain(Slug::try_new("eth_main").expect("a slug"));
+        assert_eq!(
+            parts(&["core", "eth_main:0-3", "eth_main:7"]).expect("read"),
+            Some(vec![
+                (Family::Core, None),
+                (chain(), Some(0..=3)),
+                (chain(), Some(7..=7))
+            ])
+        );
+        assert_eq!(Database::all().parts().expect("read"), None);
+    }
+
+    #[test]
+    fn parts_that_are_none_should_be_refused_with_their_text() {
+        for wrong in [
+            "eth_main:",
+            "eth_main:3-1",
+            "eth_main:a",
+            "eth_main:0-70000",
+            "eth_main:-1",
+            "Core",
+            "",
+        ] {
+            let said = format!("{:#}", parts(&[wrong]).expect_err(wrong));
+            assert!(said.contains(&format!("{wrong:?}")), "{said}");
+        }
+        let said = DatabaseShards::Word("some".to_owned())
+            .parts()
+            .expect_err("no word")
+            .to_string();
+        assert!(said.contains("some") && said.contains("all"), "{said}");
     }
 }

@@ -1,9 +1,20 @@
-//! One truth, two assemblies: the same script, with the same time and the same ids, leaves the same bytes in both logs.
+//! One truth, two assemblies: the same script, with the same time and the same ids, leaves the same bytes in both logs;
+//! and one log, imported, leaves the same bytes in both view stores. Beside them what needs several engines of the cluster.
 //!
 //! The script runs through the production executor, one command after another, and is as unkind as real ones: refusals,
 //! repetitions, commands that change nothing, several streams in one command.
 
+#[path = "../../projectors/tests/views/history.rs"]
+mod history;
+#[path = "../../projectors/tests/views/life.rs"]
+mod life;
+#[path = "../../infra/scylla/tests/suite/node.rs"]
+#[expect(dead_code, reason = "the suite that it belongs to asks more of it")]
+mod node;
 mod script;
+mod standstill;
+mod views;
+mod way;
 
 use std::sync::Arc;
 
@@ -26,32 +37,37 @@ fn families() -> Result<Vec<(Family, u16)>> {
     ])
 }
 
-/// A database of its own on the engine that the tests share.
-async fn postgres() -> Result<PgLog> {
+/// Where a database is on the engine that the tests share.
+async fn url(name: &str) -> Result<String> {
     let server = tokio::task::spawn_blocking(|| Postgres::shared().url()).await?;
-    let name = "vs_assemblies";
-    let mut connection = sqlx::PgConnection::connect(&server).await?;
+    let (base, _) = server.rsplit_once('/').context("the url names a database")?;
+    Ok(format!("{base}/{name}"))
+}
+
+/// A log in a database of its own.
+async fn postgres(name: &str, families: Vec<(Family, u16)>) -> Result<PgLog> {
+    let mut connection = sqlx::PgConnection::connect(&url("postgres").await?).await?;
     sqlx::raw_sql(&format!("DROP DATABASE IF EXISTS {name}"))
         .execute(&mut connection)
         .await?;
     sqlx::raw_sql(&format!("CREATE DATABASE {name}"))
         .execute(&mut connection)
         .await?;
-    let (base, _) = server.rsplit_once('/').context("the url names a database")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let database = DatabaseConfig::new("main", format!("{base}/{name}"));
-    let options = PgLogOptions::new("assemblies", vec![database], families()?, clock);
+    let database = DatabaseConfig::new("main", url(name).await?);
+    let options = PgLogOptions::new("assemblies", vec![database], families, clock);
     Ok(PgLog::open(&options).await?)
 }
 
-async fn lines(log: &dyn EventLog) -> Result<Vec<String>> {
+/// The archive of a part of the log: of every shard what lies between the parts of its head, in hundredths.
+async fn lines(log: &dyn EventLog, part: std::ops::Range<u64>) -> Result<Vec<String>> {
     let heads = log.heads().await?;
     let ranges: Vec<_> = heads
         .iter()
         .map(|(shard, head)| Range {
             shard: *shard,
-            after: 0,
-            upto: head.position,
+            after: head.position * part.start / 100,
+            upto: head.position * part.end / 100,
         })
         .collect();
     let mut lines = Vec::new();
@@ -67,7 +83,10 @@ async fn lines(log: &dyn EventLog) -> Result<Vec<String>> {
 async fn one_script_should_leave_the_same_bytes_in_both_logs() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let sqlite = SqliteLog::open(&SqliteOptions::new(dir.path().join("log.db"), families()?))?;
-    let logs: [Arc<dyn EventLog>; 2] = [Arc::new(sqlite), Arc::new(postgres().await?)];
+    let logs: [Arc<dyn EventLog>; 2] = [
+        Arc::new(sqlite),
+        Arc::new(postgres("vs_script", families()?).await?),
+    ];
     let mut said = Vec::new();
     for log in &logs {
         said.push(script::run(log).await?);
@@ -78,7 +97,10 @@ async fn one_script_should_leave_the_same_bytes_in_both_logs() -> Result<()> {
         said[0],
         said[1]
     );
-    let (embedded, cluster) = (lines(logs[0].as_ref()).await?, lines(logs[1].as_ref()).await?);
+    let (embedded, cluster) = (
+        lines(logs[0].as_ref(), 0..100).await?,
+        lines(logs[1].as_ref(), 0..100).await?,
+    );
     for (n, (left, right)) in embedded.iter().zip(&cluster).enumerate() {
         ensure!(left == right, "line {n} differs:\n{left}\n{right}");
     }

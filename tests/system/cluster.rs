@@ -9,14 +9,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use vaultstream_client::http::{Client, ClientError, With};
 use vaultstream_engines::Cluster;
 use vaultstream_event_schemas::TransferStatus;
 
 use crate::chain::Chain;
+use crate::collector::Collector;
 use crate::people::Person;
 use crate::product::{ETHER, Process, Product, Setup, account, address, program, transfer_body, until};
+use crate::traces::{self, Subscriber};
 
 /// Every role that runs for itself; the doors are in [`Roles::doors`].
 const BEHIND: [&str; 4] = ["relay", "projectors", "workflows", "watchers"];
@@ -40,6 +43,29 @@ impl Roles {
             engines,
             chain,
         })
+    }
+
+    /// Puts a shard of the chain into a database of its own.
+    async fn split_the_chain(&self) -> Result<()> {
+        let first = self.engines.postgres.url();
+        let mut connection = PgConnection::connect(&first).await?;
+        connection.execute("CREATE DATABASE second").await?;
+        let (server, _) = first.rsplit_once('/').context("a url names its database")?;
+        let url = format!("{server}/second");
+        let file = self.dir.path().join("second.url");
+        std::fs::write(&file, url)?;
+        let all = std::fs::read_to_string(&self.config)?;
+        let (before, after) = all.split_once(" }]\n\n[kafka]").context("one database")?;
+        let (first, second) = (
+            r#"shards = ["core", "audit", "eth_sandbox:0"]"#,
+            r#"shards = ["eth_sandbox:1"]"#,
+        );
+        let second = format!(
+            "{{ name = \"second\", url = \"file:{}\", {second} }}",
+            file.display()
+        );
+        let config = format!("{before}, {first} }}, {second}]\n\n[kafka]{after}");
+        Ok(std::fs::write(&self.config, config)?)
     }
 
     fn command(&self, verb: &str) -> Result<Command> {
@@ -103,7 +129,9 @@ async fn pay(product: &Product, key: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Result<()> {
-    let roles = Roles::start()?;
+    let (roles, collector) = (Roles::start()?, Collector::start().await);
+    let config = std::fs::read_to_string(&roles.config)?;
+    std::fs::write(&roles.config, config + &traces::config(&collector))?;
     roles.migrate().await?;
     let mut behind = Vec::new();
     for role in BEHIND {
@@ -114,9 +142,12 @@ async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Resu
     let link = seeding.line(|l| l.strip_prefix("One-time sign-in link: ").map(str::to_owned))?;
     ensure!(seeding.wait_for_end().await?.success(), "the demo was not seeded");
     let product = roles.product(doors, base, link)?;
+    let mut subscriber = Subscriber::of(&product).await?;
     pay(&product, "first").await?;
     views_are_rebuilt(&roles, &product).await?;
     revocation_reaches_the_other_door(&roles, &product).await?;
+    subscriber.event("transfer.completed").await?;
+    traces::should_link_the_whole_way(&collector).await?;
 
     // Killed in the middle of a payment, each is replaced by another process that takes its leases over.
     for (role, process) in &mut behind {
@@ -296,6 +327,7 @@ async fn log_of_one_machine_should_move_into_a_cluster_and_back() -> Result<()> 
     ensure!(said.contains("events of 5 shards"), "{said}");
 
     let roles = Roles::start()?;
+    roles.split_the_chain().await?;
     let data = roles.dir.path().join("data");
     // The log's tables, and nothing in them: a migration of the whole product would register its own organization.
     run(&["import", "--from"], Some(&roles.config), &data, &first)?;

@@ -5,12 +5,27 @@ mod boundaries;
 mod browser;
 mod chain;
 mod cluster;
+mod cluster_refusals;
+#[path = "../../infra/telemetry/tests/traces/collector.rs"]
+#[expect(
+    dead_code,
+    reason = "the telemetry's own tests look at bytes and attributes, too"
+)]
+mod collector;
 mod faults;
 mod journey;
 mod people;
 mod product;
 mod races;
 mod refusal;
+#[path = "../../infra/sandbox/evm/tests/suite/signer.rs"]
+#[expect(dead_code, reason = "the sandbox's own suite spoils signatures, too")]
+mod signer;
 mod start_up;
 mod tenants;
+#[path = "../../infra/sandbox/evm/tests/suite/token.rs"]
+#[expect(dead_code, reason = "the sandbox's own suite looks at receipts, too")]
+mod token;
+mod tokens;
+mod traces;
 mod views;

@@ -6,6 +6,7 @@
 //! concurrency towards the node, the balances read per head.
 
 mod balances;
+mod finality;
 mod intake;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -17,16 +18,17 @@ use tokio_util::sync::CancellationToken;
 use vaultstream_chain_evm::HeadRing;
 use vaultstream_chain_evm::head_ring::{HeadUpdate, ReadBlocks};
 use vaultstream_domain::error::Causes;
-use vaultstream_domain::execution::{ExecutionCommand, RecordExecution, ReverseExecution};
+use vaultstream_domain::execution::{ExecutionCommand, RecordExecution};
 use vaultstream_domain::ports::ChainNode;
 use vaultstream_domain::ports::chain_node::NodeError;
-use vaultstream_event_schemas::chain::{Block, BlockRef, ChainHead};
+use vaultstream_event_schemas::chain::{Block, ChainHead};
 use vaultstream_event_schemas::execution::v1;
 use vaultstream_event_schemas::{AccountId, ExecutionId};
 
-use crate::services::{Chain, Services};
+use crate::services::{Chain, CommandError, Services};
 use crate::settle_execution::{Followed, Job, SettleError, SettleExecution, Step};
 
+use finality::Noted;
 pub use intake::{FeedLane, LaneMessage, WatchAccounts, WatchedAccount, job_of};
 
 /// How a lane behaves.
@@ -55,8 +57,6 @@ impl Default for LaneOptions {
 
 /// Work waiting for a lane, at most.
 const INBOX: usize = 4_096;
-/// Finalized executions remembered for the case of a breach.
-const REMEMBERED: usize = 4_096;
 /// Executions sent per account and turn, so that following is not starved.
 const SENT_PER_TURN: usize = 32;
 
@@ -93,7 +93,8 @@ pub struct ChainLane {
     open: BTreeMap<ExecutionId, Open>,
     accounts: HashMap<AccountId, WatchedAccount>,
     rotation: VecDeque<AccountId>,
-    finalized: VecDeque<(BlockRef, Job)>,
+    finality: Noted,
+    has_recalled: bool,
 }
 
 /// The node as the ring reads it.
@@ -129,13 +130,22 @@ impl ChainLane {
             open: BTreeMap::new(),
             accounts: HashMap::new(),
             rotation: VecDeque::new(),
-            finalized: VecDeque::new(),
+            finality: Noted::default(),
+            has_recalled: false,
         };
         (lane, LaneHandle { inbox: sender, head })
     }
 
     fn note(&self) -> String {
         format!("head/{}", self.chain.settings.slug)
+    }
+
+    /// What lanes before this one have noted.
+    async fn recall(&mut self) {
+        if !std::mem::replace(&mut self.has_recalled, true) {
+            self.recall_ring().await;
+            self.recall_finality().await;
+        }
     }
 
     async fn recall_ring(&mut self) {
@@ -155,7 +165,6 @@ impl ChainLane {
 
     /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        self.recall_ring().await;
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -171,6 +180,7 @@ impl ChainLane {
 
     /// One turn of the loop, without waiting for anything new.
     pub async fn turn(&mut self) {
+        self.recall().await;
         while let Ok(message) = self.inbox.try_recv() {
             self.take(message);
         }
@@ -222,13 +232,12 @@ impl ChainLane {
             tracing::warn!(chain = %self.chain.settings.slug, blocks = update.detached.len(), "blocks were detached");
         }
         self.announce.send_replace(Some(update.head.clone()));
-        if let Err(error) = self
-            .services
-            .progress
-            .save(&self.note(), &self.ring.to_bytes())
-            .await
-        {
-            tracing::warn!(chain = %self.chain.settings.slug, error = %Causes(&error), "head not kept; a restart follows it anew");
+        // A ring that is kept before what it shows is noted would hide a breach from the next lane.
+        if self.keep_finality(&update).await {
+            let (note, ring) = (self.note(), self.ring.to_bytes());
+            if let Err(error) = self.services.progress.save(&note, &ring).await {
+                tracing::warn!(chain = %self.chain.settings.slug, error = %Causes(&error), "head not kept; a restart follows it anew");
+            }
         }
         Some(update)
     }
@@ -263,9 +272,7 @@ impl ChainLane {
 
     /// What a new head asks for.
     async fn after(&mut self, update: HeadUpdate) {
-        if update.breach.is_some() {
-            self.reverse(&update).await;
-        }
+        self.undo_breached().await;
         self.look_at_open(&update.head).await;
         self.read_balances(&update.head.tip.at).await;
     }
@@ -284,23 +291,16 @@ impl ChainLane {
             .collect()
             .await;
         for (result, job) in results {
-            self.settle_result(result, job, head).await;
+            self.settle_result(result, &job, head).await;
         }
     }
 
-    async fn settle_result(&mut self, result: Result<Followed, SettleError>, job: Job, head: &ChainHead) {
+    async fn settle_result(&mut self, result: Result<Followed, SettleError>, job: &Job, head: &ChainHead) {
         let execution = job.scope.execution;
         match result {
-            Ok(Followed::Open) => self.mind_stuck(&job, head).await,
+            Ok(Followed::Open) => self.mind_stuck(job, head).await,
             Ok(Followed::Done) => {
                 self.open.remove(&execution);
-            }
-            Ok(Followed::Final(block)) => {
-                self.open.remove(&execution);
-                self.finalized.push_back((block, job));
-                if self.finalized.len() > REMEMBERED {
-                    self.finalized.pop_front();
-                }
             }
             Err(error) => {
                 tracing::debug!(%execution, error = %Causes(&error), "not followed now; trying again");
@@ -321,58 +321,22 @@ impl ChainLane {
         open.since = Some(height);
         let detail = format!("no final block for {} blocks", height - since);
         let command = ExecutionCommand::MarkStuck(v1::Stuck { detail });
-        self.run_command(
-            RecordExecution {
-                scope: job.scope,
-                command,
-            },
-            job,
-        )
-        .await;
-    }
-
-    /// A final block was detached: say so on everything that rested on it.
-    async fn reverse(&mut self, update: &HeadUpdate) {
-        let gone: Vec<(BlockRef, Job)> = self
-            .finalized
-            .iter()
-            .filter(|(block, _)| update.detached.iter().any(|d| d.at.hash == block.hash))
-            .cloned()
-            .collect();
-        tracing::error!(chain = %self.chain.settings.slug, executions = gone.len(), "finality was breached: a final block is no longer in the chain");
-        for (block, job) in gone {
-            let txid = match self
-                .services
-                .load::<vaultstream_domain::execution::Execution>(job.scope.execution)
-                .await
-            {
-                Ok(state) => state.inclusion.map(|i| i.txid).unwrap_or_default(),
-                Err(_) => String::new(),
-            };
-            let transfers = job.transfers.clone();
-            let reversed = v1::Reversed {
-                block: block.clone(),
-                txid,
-            };
-            self.run_command(
-                ReverseExecution {
-                    scope: job.scope,
-                    transfers,
-                    reversed,
-                },
-                &job,
-            )
-            .await;
-            self.finalized
-                .retain(|(b, j)| !(*b == block && j.scope == job.scope));
-        }
-    }
-
-    async fn run_command(&self, use_case: impl vaultstream_domain::Transact + 'static, job: &Job) {
-        let context = self.services.context("chain_lane", None, job.trace.clone());
-        if let Err(error) = self.services.commands.execute(context, Arc::new(use_case)).await {
+        let marked = RecordExecution {
+            scope: job.scope,
+            command,
+        };
+        if let Err(error) = self.run_command(marked, job).await {
             tracing::warn!(execution = %job.scope.execution, error = %Causes(&error), "not recorded now");
         }
+    }
+
+    async fn run_command(
+        &self,
+        use_case: impl vaultstream_domain::Transact + 'static,
+        job: &Job,
+    ) -> Result<(), CommandError> {
+        let context = self.services.context("chain_lane", None, job.trace.clone());
+        self.services.commands.execute(context, Arc::new(use_case)).await
     }
 }
 

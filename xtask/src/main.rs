@@ -31,6 +31,7 @@ cargo xtask <verb>
   test [--fast | --only PHASE]
                        everything CI checks; --fast: source rules and unit tests only
                        phases: engines, lint, dashboard, build, generated, tests
+  soak                 the tests alone, those that `test` cuts to fit in their full length
   lint [--fast]        fmt, clippy, edges, ratchets, licences, generated files; --fast: source rules only
   generate             rewrite the generated files that lint compares
   bench [--full]       one JSON object a line; exits 1 when a target is not met
@@ -63,6 +64,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "start" => start::run(&paths, rest),
         "cluster" => no_arguments(rest).and_then(|()| cluster::run(&paths)),
         "test" => test::run(&paths, &test::Options::parse(rest)?),
+        "soak" => no_arguments(rest).and_then(|()| test::run(&paths, &test::Options::Soak)),
         "lint" => lint::run(&paths, flag(rest, "--fast")?),
         "generate" => no_arguments(rest).and_then(|()| generate::write(&paths)),
         "bench" => bench::run(&paths, flag(rest, "--full")?),

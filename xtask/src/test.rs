@@ -58,6 +58,8 @@ pub enum Options {
     /// Source rules and unit tests: an answer in a minute or two.
     Fast,
     Only(&'static str),
+    /// The tests alone, those that are cut to fit in their full length.
+    Soak,
 }
 
 impl Options {
@@ -87,24 +89,28 @@ struct Outcome {
 
 pub fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
     let outcomes = match options {
-        Options::Everything => everything(paths, &Phase::ALL),
+        Options::Everything => everything(paths, &Phase::ALL, false),
+        Options::Soak => {
+            let wanted = [Phase::Engines, Phase::Dashboard, Phase::Build, Phase::Tests];
+            everything(paths, &wanted, true)
+        }
         Options::Only(name) => {
             let wanted: Vec<Phase> = Phase::ALL
                 .into_iter()
                 .filter(|phase| phase.name() == *name)
                 .collect();
-            everything(paths, &wanted)
+            everything(paths, &wanted, false)
         }
         Options::Fast => fast(paths),
     };
     let counting = matches!(
         options,
-        Options::Everything | Options::Fast | Options::Only("tests")
+        Options::Everything | Options::Fast | Options::Soak | Options::Only("tests")
     );
     Ok(summary(&outcomes, counting))
 }
 
-fn everything(paths: &Paths, wanted: &[Phase]) -> Vec<Outcome> {
+fn everything(paths: &Paths, wanted: &[Phase], is_soak: bool) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let mut engines = None;
     for phase in wanted {
@@ -122,7 +128,7 @@ fn everything(paths: &Paths, wanted: &[Phase]) -> Vec<Outcome> {
             }
             Phase::Build => build(paths).map(|()| Vec::new()),
             Phase::Generated => no_findings(generate::check(paths)?),
-            Phase::Tests => tests(paths, engines.take()),
+            Phase::Tests => tests(paths, engines.take(), is_soak),
         });
         outcomes.push(outcome);
     }
@@ -146,7 +152,7 @@ fn build(paths: &Paths) -> Result<()> {
 }
 
 /// All tests, each told where the engines and binaries are.
-fn tests(paths: &Paths, engines: Option<Engines>) -> Result<Vec<Target>> {
+fn tests(paths: &Paths, engines: Option<Engines>, is_soak: bool) -> Result<Vec<Target>> {
     let engines = match engines {
         Some(engines) => engines,
         None => engines::ensure(paths).context("the tests need their engines")?,
@@ -163,6 +169,9 @@ fn tests(paths: &Paths, engines: Option<Engines>) -> Result<Vec<Target>> {
         "VAULTSTREAM_SANDBOX_EVM_BIN",
         paths.debug_binary("vaultstream-sandbox-evm"),
     );
+    if is_soak {
+        product.env("VAULTSTREAM_SOAK", "1");
+    }
     targets.extend(counted(product)?);
     Ok(targets)
 }

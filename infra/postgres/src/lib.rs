@@ -19,5 +19,5 @@ pub use database::{Database, Migrate};
 pub use error::OpenError;
 pub use leases::PgLeases;
 pub use log::PgLog;
-pub use options::{DatabaseConfig, PgLogOptions, Shards};
+pub use options::{DatabaseConfig, Part, PgLogOptions, Shards};
 pub use progress::PgProgress;

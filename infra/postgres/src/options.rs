@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vaultstream_domain::ports::Clock;
-use vaultstream_event_schemas::{Family, Registry, ShardNumber};
+use vaultstream_event_schemas::placement::ShardEntry;
+use vaultstream_event_schemas::{Family, Registry};
 
 use crate::database::Migrate;
 use crate::error::OpenError;
@@ -19,24 +20,75 @@ pub const SEGMENT: u64 = 1 << 21;
 /// Connections of one kind to one database at most.
 const MAX_CONNECTIONS: u32 = 64;
 
+/// A family of shards, or some of them by their index in it: all databases of a log together keep each shard once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The family.
+    pub family: Family,
+    /// Which of its shards; all of them when absent.
+    pub k: Option<RangeInclusive<u16>>,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.k {
+            None => write!(f, "{}", self.family),
+            Some(k) => write!(f, "{}:{}-{}", self.family, k.start(), k.end()),
+        }
+    }
+}
+
+impl Part {
+    /// What a registry says against it.
+    fn problem(&self, registry: &Registry) -> Option<String> {
+        let count = registry.count(&self.family);
+        if count == 0 {
+            let mut known: Vec<_> = registry.entries().iter().map(|e| e.family.to_string()).collect();
+            known.dedup();
+            return Some(format!("{self} is of no family; there are {}", known.join(", ")));
+        }
+        let k = self.k.as_ref()?;
+        let is_there = k.start() <= k.end() && *k.end() < count;
+        (!is_there).then(|| {
+            format!(
+                "{self} is no part of {}, which has {count} shards from 0",
+                self.family
+            )
+        })
+    }
+}
+
 /// Which shards a database keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shards {
     /// All of them.
     All,
-    /// Those with these numbers.
-    Ranges(Vec<RangeInclusive<u16>>),
-    /// Those of these families.
-    Families(Vec<Family>),
+    /// Those of these parts.
+    Parts(Vec<Part>),
 }
 
 impl Shards {
+    /// Those of whole families.
+    pub fn families(families: impl IntoIterator<Item = Family>) -> Self {
+        let whole = |family| Part { family, k: None };
+        Self::Parts(families.into_iter().map(whole).collect())
+    }
+
     /// Whether a shard of the registry is among them.
-    pub fn hold(&self, shard: ShardNumber, family: &Family) -> bool {
+    pub fn hold(&self, shard: &ShardEntry) -> bool {
+        let holds = |part: &Part| {
+            part.family == shard.family && part.k.as_ref().is_none_or(|range| range.contains(&shard.k))
+        };
         match self {
             Self::All => true,
-            Self::Ranges(ranges) => ranges.iter().any(|range| range.contains(&shard.0)),
-            Self::Families(families) => families.contains(family),
+            Self::Parts(parts) => parts.iter().any(holds),
+        }
+    }
+
+    fn problem(&self, registry: &Registry) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::Parts(parts) => parts.iter().find_map(|part| part.problem(registry)),
         }
     }
 }
@@ -171,12 +223,15 @@ impl PgLogOptions {
 
     /// The database of every shard, in order of number.
     pub(crate) fn place(&self, registry: &Registry) -> Result<Vec<usize>, OpenError> {
+        for (i, database) in self.databases.iter().enumerate() {
+            if let Some(problem) = database.shards.problem(registry) {
+                return Err(fault(format!("databases[{i}].shards"), problem));
+            }
+        }
         let mut homes = Vec::with_capacity(registry.entries().len());
         for entry in registry.entries() {
             let mut holding = self.databases.iter().enumerate();
-            let mut holding = holding
-                .by_ref()
-                .filter(|(_, d)| d.shards.hold(entry.number, &entry.family));
+            let mut holding = holding.by_ref().filter(|(_, d)| d.shards.hold(entry));
             let shard = format!("shard {} ({} {})", entry.number, entry.family, entry.k);
             let Some((home, first)) = holding.next() else {
                 return Err(fault(
@@ -225,6 +280,7 @@ fn name(field: &str, name: &str) -> Result<(), OpenError> {
 mod tests {
     use super::*;
     use vaultstream_domain::ports::conformance::sample;
+    use vaultstream_event_schemas::Slug;
     use vaultstream_infra_runtime::SystemClock;
 
     fn options(databases: Vec<DatabaseConfig>) -> PgLogOptions {
@@ -235,45 +291,81 @@ mod tests {
         Registry::try_new(&sample::families()).expect("valid")
     }
 
-    #[test]
-    fn shards_should_be_placed_by_number_and_by_family() {
-        let (a, b) = (DatabaseConfig::new("a", ""), DatabaseConfig::new("b", ""));
-        let by_number = options(vec![
-            a.clone().keeping(Shards::Ranges(vec![0..=1, 4..=4])),
-            b.clone().keeping(Shards::Ranges(vec![2..=3])),
-        ]);
-        assert_eq!(
-            by_number.place(&registry()).expect("complete"),
-            vec![0, 0, 1, 1, 0]
-        );
-        let by_family = options(vec![
-            a.keeping(Shards::Families(vec![Family::Core, Family::Audit])),
-            b.keeping(Shards::Families(vec![sample::families()[2].0.clone()])),
-        ]);
-        assert_eq!(
-            by_family.place(&registry()).expect("complete"),
-            vec![0, 0, 0, 1, 1]
-        );
+    fn chain() -> Family {
+        sample::families()[2].0.clone()
+    }
+
+    /// Two databases that keep these parts.
+    fn placed(a: Shards, b: Shards) -> Result<Vec<usize>, String> {
+        let (first, second) = (DatabaseConfig::new("a", ""), DatabaseConfig::new("b", ""));
+        let options = options(vec![first.keeping(a), second.keeping(b)]);
+        options.place(&registry()).map_err(|refused| refused.to_string())
+    }
+
+    /// `core` and `audit` whole, and a part of the chain.
+    fn most(k: RangeInclusive<u16>) -> Shards {
+        let whole = |family| Part { family, k: None };
+        let (family, k) = (chain(), Some(k));
+        Shards::Parts(vec![
+            whole(Family::Core),
+            whole(Family::Audit),
+            Part { family, k },
+        ])
+    }
+
+    fn some(family: Family, k: RangeInclusive<u16>) -> Shards {
+        Shards::Parts(vec![Part { family, k: Some(k) }])
     }
 
     #[test]
-    fn gaps_and_overlaps_should_be_named() {
-        let (a, b) = (DatabaseConfig::new("a", ""), DatabaseConfig::new("b", ""));
-        let gap = options(vec![a.clone().keeping(Shards::Ranges(vec![0..=3]))]);
-        let gap = gap
-            .place(&registry())
-            .expect_err("shard 4 is nowhere")
-            .to_string();
-        assert!(gap.contains("shard 4 (eth_test 1) is in none"), "{gap}");
-        let overlap = options(vec![a, b.keeping(Shards::Ranges(vec![2..=2]))]);
-        let overlap = overlap
-            .place(&registry())
-            .expect_err("shard 2 is in both")
-            .to_string();
-        assert!(
-            overlap.contains("shard 2 (audit 0) is in a and in b"),
-            "{overlap}"
+    fn shards_should_be_placed_by_family_and_by_part_of_one() {
+        let families = Shards::families([Family::Core, Family::Audit]);
+        assert_eq!(
+            placed(families, Shards::families([chain()])),
+            Ok(vec![0, 0, 0, 1, 1])
         );
+        assert_eq!(placed(most(0..=0), some(chain(), 1..=1)), Ok(vec![0, 0, 0, 0, 1]));
+    }
+
+    #[test]
+    fn gaps_overlaps_and_strangers_should_be_named() {
+        let backwards = RangeInclusive::new(1, 0);
+        let stranger = Family::Chain(Slug::try_new("btc_main").expect("a slug"));
+        for (a, b, words) in [
+            (
+                most(0..=0),
+                some(chain(), 0..=1),
+                "shard 3 (eth_test 0) is in a and in b; leave it in one",
+            ),
+            (
+                Shards::All,
+                some(chain(), 1..=1),
+                "shard 4 (eth_test 1) is in a and in b",
+            ),
+            (
+                most(0..=0),
+                Shards::Parts(Vec::new()),
+                "shard 4 (eth_test 1) is in none of them; add it to one",
+            ),
+            (
+                most(0..=0),
+                some(chain(), 1..=2),
+                "databases[1].shards: eth_test:1-2 is no part of eth_test, which has 2 shards from 0",
+            ),
+            (
+                most(0..=1),
+                some(chain(), backwards),
+                "eth_test:1-0 is no part of eth_test",
+            ),
+            (
+                most(0..=1),
+                some(stranger, 0..=0),
+                "btc_main:0-0 is of no family; there are core, audit, eth_test",
+            ),
+        ] {
+            let said = placed(a, b).expect_err(words);
+            assert!(said.contains(words), "{said}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! PostgreSQL, new for whoever starts it: superuser `postgres` without a password, on loopback only.
+//! PostgreSQL, new for whoever starts it: superuser `postgres`, without a password unless one is asked for, on loopback
+//! only.
 //!
 //! `fsync` is on unless a setting says otherwise, as where it matters. PostgreSQL refuses to run as root; there it
 //! runs as `nobody`, from links to its files in its own temporary directory, because the cache of root is closed to
@@ -49,16 +50,37 @@ impl Postgres {
     /// # Errors
     /// As [`start`](Self::start); an unknown setting is named in the log.
     pub fn with(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::init(settings, None)
+    }
+
+    /// One that lets nobody in without a password (SCRAM-SHA-256); it stands in [`url`](Self::url).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn with_password(password: &str) -> Result<Self> {
+        Self::init(&[], Some(password))
+    }
+
+    fn init(settings: &[(&str, &str)], password: Option<&str>) -> Result<Self> {
         let home = Set::Postgres.find()?;
         port::retrying(|| {
             let mut data = Data::new(NAME, END)?;
             let programs = Programs::prepare(&home, &data)?;
-            data.prepare("initdb", &mut programs.initdb())?;
+            let mut initdb = programs.initdb();
+            match password {
+                None => initdb.arg("--auth=trust"),
+                Some(password) => {
+                    let file = data.write("password", password)?;
+                    initdb.arg("--auth=scram-sha-256").arg("--pwfile").arg(file)
+                }
+            };
+            data.prepare("initdb", &mut initdb)?;
             let address = data.port()?;
             let plan = programs.plan(address, settings);
+            let user = password.map_or_else(|| "postgres".to_owned(), |word| format!("postgres:{word}"));
             Ok(Self {
                 server: Server::start(plan, data)?,
-                url: format!("postgres://postgres@{address}/postgres"),
+                url: format!("postgres://{user}@{address}/postgres"),
             })
         })
     }
@@ -148,7 +170,6 @@ impl Programs {
         // An empty cluster need not survive a power cut; what tests write into it is synced.
         initdb.args([
             "--username=postgres",
-            "--auth=trust",
             "--encoding=UTF8",
             "--no-locale",
             "--no-sync",

@@ -14,8 +14,6 @@ use super::{Job, SettleError, SettleExecution, Step, next_step};
 pub enum Followed {
     /// Still on its way.
     Open,
-    /// Concluded in this final block.
-    Final(BlockRef),
     /// Over, one way or another.
     Done,
 }
@@ -111,7 +109,6 @@ impl SettleExecution {
         if state.inclusion.is_none() {
             self.include(job, i.clone()).await?;
         }
-        let block = i.block.clone();
         let finalized = v1::Finalized {
             block: i.block,
             fee: i.fee,
@@ -125,7 +122,7 @@ impl SettleExecution {
         };
         self.execute(job, finalize).await?;
         self.services.boundary.passed("finalized");
-        Ok(Followed::Final(block))
+        Ok(Followed::Done)
     }
 
     /// Another transaction consumed the slot for good: nothing of ours can ever be included.

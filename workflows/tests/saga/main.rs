@@ -12,6 +12,13 @@ mod process;
 mod reactor;
 mod repeated;
 mod script;
+#[path = "../../../infra/sandbox/evm/tests/suite/signer.rs"]
+#[expect(dead_code, reason = "the sandbox's own suite spoils signatures, too")]
+mod signer;
 mod steps;
+#[path = "../../../infra/sandbox/evm/tests/suite/token.rs"]
+#[expect(dead_code, reason = "the sandbox's own suite looks at receipts, too")]
+mod token;
+mod tokens;
 mod unwound;
 mod world;

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vaultstream_domain::ports::{ChainNode, Faucet};
-use vaultstream_event_schemas::chain::{AssetSettings, BlockRef, ChainSettings};
+use vaultstream_event_schemas::chain::{AssetSettings, BlockRef, ChainSettings, RawTransaction};
+use vaultstream_event_schemas::execution::v1::BroadcastOutcome;
 use vaultstream_event_schemas::{Amount, AssetId, ChainId, Slug};
 use vaultstream_infra_chain_evm::{EvmNode, Options, SandboxFaucet};
 use vaultstream_sandbox_evm::{Durability, Options as SandboxOptions, Running, Sandbox};
+
+use crate::signer::keccak;
 
 pub const ETHER: u128 = 1_000_000_000_000_000_000;
 /// A block is final when so many lie above it.
@@ -21,6 +24,7 @@ pub struct Net {
     running: Running,
     faucet: SandboxFaucet,
     pub node: Arc<dyn ChainNode>,
+    pub settings: ChainSettings,
     _data: TempDir,
 }
 
@@ -28,7 +32,7 @@ pub fn native() -> AssetId {
     AssetId::try_new("eip155:31337/slip44:60").expect("an asset")
 }
 
-pub fn settings() -> ChainSettings {
+fn settings() -> ChainSettings {
     ChainSettings {
         id: ChainId::try_new("eip155:31337").expect("a chain"),
         slug: Slug::try_new("eth_test").expect("a slug"),
@@ -59,6 +63,7 @@ impl Net {
             running,
             faucet,
             node: Arc::new(node),
+            settings: settings(),
             _data: data,
         };
         net.control("sandbox_setAutomine", json!({ "on": false })).await;
@@ -84,8 +89,23 @@ impl Net {
     }
 
     pub async fn balance(&self, address: &str) -> u128 {
-        let held = self.node.balance(address, &native(), &self.tip().await).await;
+        self.balance_of(address, &native()).await
+    }
+
+    pub async fn balance_of(&self, address: &str, asset: &AssetId) -> u128 {
+        let held = self.node.balance(address, asset, &self.tip().await).await;
         held.expect("a balance").to_u128().expect("below 2^128")
+    }
+
+    /// Has signed bytes included in the next block.
+    pub async fn include(&self, bytes: &[u8]) {
+        let transaction = RawTransaction {
+            txid: format!("0x{}", hex::encode(keccak(bytes))),
+            raw: format!("0x{}", hex::encode(bytes)),
+        };
+        let answer = self.node.broadcast(&transaction).await;
+        assert_eq!(answer.outcome, BroadcastOutcome::Accepted, "{}", answer.detail);
+        self.mine(1).await;
     }
 
     /// How many transactions of an address are in the chain.

@@ -147,23 +147,92 @@ async fn detached_block_should_be_recorded_and_paid_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn breach_of_finality_should_reverse_once() {
+async fn reversals(world: &World<'_>, transfer: TransferId) -> usize {
+    count(world, execution_id(transfer), "execution.reversed").await
+}
+
+/// A paid transfer whose final block is lost; what happens meanwhile is up to `meanwhile`, which gets the process that
+/// saw the payment and gives the one that is to see the breach.
+async fn breach(meanwhile: impl AsyncFnOnce(&World<'_>, Process) -> Process) {
     let net = Net::start().await;
     let world = World::ready(&net, Approval::None, 3 * ETHER).await;
     net.mine(3).await;
-    let (transfer, process) = started(&world).await;
-    let mut process = world.settle(process, &[transfer]).await;
-    let fork = json!({ "depth": 4, "dropTransactions": true, "force": true });
-    net.control("sandbox_reorg", fork).await;
+    // One that lies below the lost blocks, and one in them.
+    let (kept, process) = started(&world).await;
+    let process = world.settle(process, &[kept]).await;
+    net.mine(6).await;
+    let transfer = world.request(ETHER).await;
+    let process = world.settle(process, &[transfer]).await;
+    let mut process = meanwhile(&world, process).await;
     for _ in 0..4 {
         net.mine(1).await;
-        process.step().await;
+        if !process.step().await {
+            process = Process::start(&world, Script::calm());
+        }
     }
     assert_eq!(world.status(transfer).await, TransferStatus::Reversed);
-    let reversed = count(&world, execution_id(transfer), "execution.reversed").await;
-    assert_eq!(reversed, 1, "said {reversed} times");
-    assert_eq!(net.balance(&world.payee).await, 0);
+    assert_eq!(reversals(&world, transfer).await, 1);
+    assert_eq!(world.status(kept).await, TransferStatus::Completed);
+    assert_eq!(reversals(&world, kept).await, 0);
+    assert_eq!(net.balance(&world.payee).await, ETHER, "only the first one");
+}
+
+async fn lose_final_blocks(net: &Net) {
+    let fork = json!({ "depth": 5, "dropTransactions": true, "force": true });
+    net.control("sandbox_reorg", fork).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn breach_of_finality_should_reverse_once() {
+    breach(async |world, process| {
+        lose_final_blocks(world.net).await;
+        process
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn breach_after_a_restart_should_reverse_what_was_concluded_before_it() {
+    breach(async |world, process| {
+        drop(process);
+        // The next one sees the payment over, and then the breach; or the breach is there when it starts.
+        let mut process = Process::start(world, Script::calm());
+        process.step().await;
+        lose_final_blocks(world.net).await;
+        process
+    })
+    .await;
+    breach(async |world, process| {
+        drop(process);
+        lose_final_blocks(world.net).await;
+        Process::start(world, Script::calm())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reversal_that_fails_should_be_said_by_the_next_process() {
+    for fault in Fault::ALL {
+        breach(async |world, process| {
+            drop(process);
+            lose_final_blocks(world.net).await;
+            let first = Point {
+                label: "execution.reverse",
+                nth: 1,
+            };
+            let mut process = Process::start(world, Script::at(first, fault));
+            // Until it has tried.
+            for _ in 0..3 {
+                if process.script.struck() == 0 && process.step().await {
+                    world.net.mine(1).await;
+                }
+            }
+            assert_eq!(process.script.struck(), 1, "{fault:?} never struck");
+            drop(process);
+            Process::start(world, Script::calm())
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

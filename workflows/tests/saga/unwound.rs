@@ -36,7 +36,7 @@ async fn rest_can_go(world: &World<'_>, known: &[(TransferId, u128)], process: P
     assert_eq!(world.status(last).await, TransferStatus::Completed, "the rest");
 }
 
-async fn failed_with(world: &World<'_>, transfer: TransferId, code: ErrorCode) {
+pub async fn failed_with(world: &World<'_>, transfer: TransferId, code: ErrorCode) {
     assert_eq!(world.status(transfer).await, TransferStatus::Failed);
     let last = events(world, transfer.into()).await.pop().expect("an event");
     let text = last.payload_json().expect("JSON").get().to_owned();

@@ -21,8 +21,8 @@ use vaultstream_event_schemas::organization::v1::Approval;
 use vaultstream_event_schemas::transfer::v1::Requested;
 use vaultstream_event_schemas::vault::v1::{AccountAdded, Tier, VaultCreated};
 use vaultstream_event_schemas::{
-    AccountId, Actor, Amount, CommandId, Family, OrganizationId, StreamId, TransferId, TransferStatus,
-    VaultId, id,
+    AccountId, Actor, Amount, AssetId, CommandId, Family, OrganizationId, StreamId, TransferId,
+    TransferStatus, VaultId, id,
 };
 use vaultstream_infra_keystore::{Keystore, Options as KeystoreOptions};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, TokioSpawn};
@@ -33,7 +33,7 @@ use vaultstream_kernel::{
 };
 use vaultstream_workflows::{Chain, Services};
 
-use crate::net::{Net, native, settings};
+use crate::net::{Net, native};
 use crate::process::{Process, ScriptedCommands, ScriptedKeys, ScriptedNode};
 use crate::script::Script;
 
@@ -85,7 +85,7 @@ impl<'n> World<'n> {
     /// A tenant and a vault with one account that is asked for and not yet open.
     pub async fn new(net: &'n Net, approval: Approval) -> Self {
         let dir = TempDir::new().expect("a directory");
-        let chain = settings();
+        let chain = &net.settings;
         let families = vec![
             (Family::Core, 1),
             (Family::Audit, 1),
@@ -152,7 +152,7 @@ impl<'n> World<'n> {
             },
             accounts: vec![AccountAdded {
                 account: self.account,
-                chain: settings().id,
+                chain: self.net.settings.id.clone(),
             }],
         };
         self.run(create).await.expect("created");
@@ -185,7 +185,7 @@ impl<'n> World<'n> {
         let executor = Executor::start(Options::default(), ports(&self.log), stop.clone());
         let keys = Arc::new(ScriptedKeys(self.keystore.clone(), script.clone()));
         let chain = Chain {
-            settings: settings(),
+            settings: self.net.settings.clone(),
             node: Arc::new(ScriptedNode(self.net.node.clone(), script.clone())),
         };
         Services {
@@ -197,7 +197,7 @@ impl<'n> World<'n> {
             progress: self.progress.clone(),
             account_keys: keys.clone(),
             signing: keys,
-            chains: Arc::new(BTreeMap::from([(settings().id, chain)])),
+            chains: Arc::new(BTreeMap::from([(self.net.settings.id.clone(), chain)])),
             boundary: script.clone(),
         }
     }
@@ -233,8 +233,12 @@ impl<'n> World<'n> {
 
     /// What the account was last seen to hold.
     pub async fn holds(&self) -> u128 {
+        self.holds_of(&native()).await
+    }
+
+    pub async fn holds_of(&self, asset: &AssetId) -> u128 {
         let state = self.state().await;
-        let balance = state.balances.get(&native());
+        let balance = state.balances.get(asset);
         balance.map_or(0, |b| b.minor.to_u128().expect("below 2^128"))
     }
 

@@ -1,7 +1,7 @@
 //! What a node's words mean: the table of answers to a broadcast, and two short lists for readings.
 //!
-//! Every row has its source: an answer captured from a running node (a file in `fixtures/`), or the line of geth's
-//! source that says it. Words are looked for inside the lower-cased answer; the first row that fits counts. What no row
+//! Every row has its source: an answer captured from a node that others wrote (a file in `fixtures/`), or the line of
+//! geth's source that says it. What our own sandbox says must be understood, too, and proves nothing. Words are looked for inside the lower-cased answer; the first row that fits counts. What no row
 //! knows is ambiguous: then the bytes may be in the network, and only the chain can tell.
 
 use vaultstream_event_schemas::execution::v1::BroadcastOutcome as Outcome;
@@ -35,7 +35,7 @@ pub const ROWS: &[Row] = &[
     row(
         "already known",
         Outcome::AlreadyKnown,
-        "fixtures/sandbox-duplicate.json",
+        "core/txpool/errors.go#L26",
     ),
     row(
         "already imported",
@@ -46,12 +46,12 @@ pub const ROWS: &[Row] = &[
     row(
         "nonce too low",
         Outcome::Contested,
-        "fixtures/sandbox-nonce-consumed.json",
+        "fixtures/anvil-nonce-consumed.json",
     ),
     row(
         "replacement transaction underpriced",
         Outcome::Contested,
-        "fixtures/sandbox-replacement.json",
+        "fixtures/anvil-replacement.json",
     ),
     row(
         "address already reserved",
@@ -97,11 +97,7 @@ pub const ROWS: &[Row] = &[
         Outcome::Rejected,
         "fixtures/anvil-underfunded.json",
     ),
-    row(
-        "invalid sender",
-        Outcome::Rejected,
-        "fixtures/sandbox-wrong-chain.json",
-    ),
+    row("invalid sender", Outcome::Rejected, "core/txpool/errors.go#L29"),
     row(
         "invalid chain id",
         Outcome::Rejected,
@@ -110,7 +106,7 @@ pub const ROWS: &[Row] = &[
     row(
         "intrinsic gas too low",
         Outcome::Rejected,
-        "fixtures/sandbox-gas-too-low.json",
+        "fixtures/anvil-gas-too-low.json",
     ),
     row(
         "insufficient gas for floor data gas cost",
@@ -163,15 +159,16 @@ pub fn classify(message: &str) -> Outcome {
 
 /// Words that mean: the node does not have the block or the state at it any more.
 const STATE_GONE: &[&str] = &[
-    // geth: eth/api_backend.go#L258, #L280 and #L283, core/state/database_history.go#L255, eth/state_accessor.go#L127.
+    // geth: eth/api_backend.go#L258, #L280 and #L283, core/state/database_history.go#L255, eth/state_accessor.go#L127,
+    // trie/errors.go#L49, triedb/pathdb/reader.go#L232.
     "header not found",
     "header for hash not found",
     "hash is not currently canonical",
     "is not available",
     "historical state unavailable",
     "missing trie node",
-    // our sandbox, anvil: fixtures/sandbox-state-gone.json, fixtures/anvil-state-gone.json.
     "is not canonical",
+    // anvil: fixtures/anvil-state-gone.json.
     "resource not found",
 ];
 
@@ -183,14 +180,17 @@ pub fn is_state_gone(message: &str) -> bool {
 
 /// Words that mean: the call itself would fail on chain.
 const CALL_FAILS: &[&str] = &[
+    // geth: core/vm/errors.go#L32, core/error.go#L67 and #L71, eth/gasestimator/gasestimator.go#L142, core/vm/errors.go#L27,
+    // #L85, #L55 and #L35.
     "revert",
     "insufficient funds",
     "gas required exceeds allowance",
     "out of gas",
-    "outofgas",
     "invalid opcode",
     "stack underflow",
     "invalid jump destination",
+    // revm's name for it, which anvil repeats.
+    "outofgas",
 ];
 
 /// Whether a refusal of a trial means that the call would fail on chain.
@@ -222,6 +222,11 @@ mod tests {
     #[test]
     fn every_row_should_have_a_source_that_says_it() {
         for row in ROWS {
+            assert!(
+                !row.source.contains("sandbox"),
+                "{}: our own words are no evidence",
+                row.source
+            );
             if row.source.starts_with("fixtures/") {
                 let (message, outcome) = fixture(row.source);
                 assert!(

@@ -45,7 +45,7 @@ impl Options {
     }
 
     /// Which option cannot work, and why.
-    pub(crate) fn problem(&self) -> Option<(&'static str, String)> {
+    pub fn problem(&self) -> Option<(&'static str, String)> {
         let within = |value: u64| (1..=120_000).contains(&value);
         let times = [
             ("connect_timeout_ms", self.connect_timeout_ms),

@@ -37,12 +37,16 @@ ALTER TABLE vaultstream.event
     ALTER COLUMN payload SET STORAGE EXTERNAL;
 CREATE INDEX event_by_stream ON vaultstream.event (stream, sequence) WITH (deduplicate_items = off);
 
--- The authority on what a stream is at; changed under the lock of the stream's shard only.
+-- The authority on what a stream is at; one row a stream, changed under the lock of the stream's shard only. The sequence
+-- is part of the key, and a row is looked for at the sequence it should have: while somebody leaves a transaction open, the
+-- versions that cannot be cleared away lie beside that path and not on it. Found by the stream alone they would all be
+-- walked over, a tenth of a microsecond each.
 CREATE TABLE vaultstream.stream_head (
-    stream   text   COLLATE "C" PRIMARY KEY,
+    stream   text   COLLATE "C" NOT NULL,
     sequence bigint NOT NULL,
-    hash     bytea  NOT NULL
-) WITH (fillfactor = 85);
+    hash     bytea  NOT NULL,
+    PRIMARY KEY (stream, sequence)
+);
 
 CREATE TABLE vaultstream.snapshot (
     stream       text    COLLATE "C" NOT NULL,
@@ -53,6 +57,8 @@ CREATE TABLE vaultstream.snapshot (
     PRIMARY KEY (stream, fold_version)
 );
 
+-- Notes and leases are found by name, and do walk over versions that cannot be cleared away. A relay writes a note at most
+-- 20 times a second, so a minute leaves 1,200 of one: a tenth of a millisecond for whoever writes it next.
 CREATE TABLE vaultstream.note (
     name  text  COLLATE "C" PRIMARY KEY,
     value bytea NOT NULL

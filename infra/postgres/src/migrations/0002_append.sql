@@ -34,10 +34,10 @@ DECLARE
     -- Of the shards, by slot: where they stand while commands are judged.
     v_position bigint[];
     v_last bigint[];
-    -- Of the streams, by slot: what they are at, and whether they were there before and were written.
+    -- Of the streams, by slot: what they were at before (0: nowhere), what they are at, and whether they were written.
+    v_before bigint[];
     v_sequence bigint[];
     v_hash bytea[];
-    v_existed boolean[];
     v_written boolean[];
     -- Of the events: where they are put; null for those of a command that was not accepted.
     v_places bigint[];
@@ -79,7 +79,7 @@ BEGIN
     IF p_chained AND NOT v_ahead AND (p_now IS NOT NULL OR v_now <= p_wall + minute) THEN
         SELECT count(*) INTO v_agree
         FROM (SELECT unnest(s_stream) AS stream, unnest(s_expected) AS expected, unnest(s_previous) AS previous) s
-        LEFT JOIN vaultstream.stream_head h ON h.stream = s.stream
+        LEFT JOIN vaultstream.stream_head h ON h.stream = s.stream AND h.sequence >= s.expected
         WHERE coalesce(h.sequence, 0) = s.expected AND (s.previous IS NULL OR h.hash = s.previous);
         IF v_agree = array_length(s_stream, 1) THEN
             INSERT INTO vaultstream.event (position, hlc, sequence, shard, stream, previous, hash, envelope, payload)
@@ -97,17 +97,19 @@ BEGIN
                 UPDATE vaultstream.stream_head h SET sequence = s.sequence, hash = s.hash
                 FROM (SELECT unnest(s_stream) AS stream, unnest(s_expected) AS expected,
                              unnest(s_sequence) AS sequence, unnest(s_hash) AS hash) s
-                WHERE h.stream = s.stream AND s.expected > 0 AND s.hash IS NOT NULL;
+                WHERE h.stream = s.stream AND h.sequence = s.expected AND s.expected > 0 AND s.hash IS NOT NULL;
             END IF;
             RETURN;
         END IF;
     END IF;
 
     SELECT array_agg(coalesce(h.sequence, 0) ORDER BY s.n), array_agg(coalesce(h.hash, genesis) ORDER BY s.n),
-           array_agg(h.stream IS NOT NULL ORDER BY s.n), array_agg(false)
-    INTO v_sequence, v_hash, v_existed, v_written
+           array_agg(false)
+    INTO v_before, v_hash, v_written
     FROM unnest(s_stream) WITH ORDINALITY AS s(stream, n)
-    LEFT JOIN vaultstream.stream_head h ON h.stream = s.stream;
+    LEFT JOIN LATERAL (SELECT sequence, hash FROM vaultstream.stream_head
+                       WHERE stream = s.stream ORDER BY sequence DESC LIMIT 1) h ON true;
+    v_sequence := v_before;
     v_position := r_position;
     v_places := array_fill(NULL::bigint, ARRAY[greatest(coalesce(array_length(e_hash, 1), 0), 1)]);
     v_stamps := v_places;
@@ -189,9 +191,9 @@ BEGIN
     WHERE e.position IS NOT NULL;
     INSERT INTO vaultstream.stream_head (stream, sequence, hash)
     SELECT s.stream, s.sequence, s.hash
-    FROM unnest(s_stream, v_sequence, v_hash, v_existed, v_written) AS s(stream, sequence, hash, existed, written)
-    WHERE s.written AND NOT s.existed;
+    FROM unnest(s_stream, v_before, v_sequence, v_hash, v_written) AS s(stream, before, sequence, hash, written)
+    WHERE s.written AND s.before = 0;
     UPDATE vaultstream.stream_head h SET sequence = s.sequence, hash = s.hash
-    FROM unnest(s_stream, v_sequence, v_hash, v_existed, v_written) AS s(stream, sequence, hash, existed, written)
-    WHERE h.stream = s.stream AND s.written AND s.existed;
+    FROM unnest(s_stream, v_before, v_sequence, v_hash, v_written) AS s(stream, before, sequence, hash, written)
+    WHERE h.stream = s.stream AND h.sequence = s.before AND s.written AND s.before > 0;
 END $$;

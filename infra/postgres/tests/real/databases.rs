@@ -8,7 +8,7 @@ use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::conformance::sample::{self, Writer, at, command, stream};
 use vaultstream_domain::ports::event_log::{AppendOutcome, LogError, Snapshot};
 use vaultstream_event_schemas::{Family, ShardNumber};
-use vaultstream_infra_postgres::{DatabaseConfig, PgLogOptions, Shards};
+use vaultstream_infra_postgres::{DatabaseConfig, Part, PgLog, PgLogOptions, Shards};
 
 use super::ground::{ShiftedClock, committed, connect, database, examine, insist, open, options, over, run};
 
@@ -17,9 +17,9 @@ async fn batch_over_several_databases_should_be_answered_in_its_order() {
     let urls = [database().await, database().await, database().await];
     let chain = sample::families()[2].0.clone();
     let configs = vec![
-        DatabaseConfig::new("core", &urls[0]).keeping(Shards::Families(vec![Family::Core])),
-        DatabaseConfig::new("audit", &urls[1]).keeping(Shards::Families(vec![Family::Audit])),
-        DatabaseConfig::new("chain", &urls[2]).keeping(Shards::Families(vec![chain])),
+        DatabaseConfig::new("core", &urls[0]).keeping(Shards::families([Family::Core])),
+        DatabaseConfig::new("audit", &urls[1]).keeping(Shards::families([Family::Audit])),
+        DatabaseConfig::new("chain", &urls[2]).keeping(Shards::families([chain])),
     ];
     let log = open(&over(configs)).await;
     let mut writers: Vec<_> = [4, 0, 2, 3, 1]
@@ -72,15 +72,58 @@ async fn batch_over_several_databases_should_be_answered_in_its_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chain_should_span_databases() {
+    let urls = [database().await, database().await];
+    let part = |family: &Family, k| Part {
+        family: family.clone(),
+        k,
+    };
+    let chain = &sample::families()[2].0;
+    let configs = |last: &str| {
+        let first = vec![
+            part(&Family::Core, None),
+            part(&Family::Audit, None),
+            part(chain, Some(0..=0)),
+        ];
+        vec![
+            DatabaseConfig::new("first", &urls[0]).keeping(Shards::Parts(first)),
+            DatabaseConfig::new(last, &urls[1]).keeping(Shards::Parts(vec![part(chain, Some(1..=1))])),
+        ]
+    };
+    let log = open(&over(configs("second"))).await;
+    let mut writers = [Writer::new(stream(3, 1)), Writer::new(stream(4, 1))];
+    for round in 1..=5u64 {
+        let batch = writers.iter_mut().map(|w| w.command("both", 1)).collect();
+        for outcome in log.append(batch, Some(at(0))).await.expect("taken") {
+            assert_eq!(committed(&outcome), (round, round));
+        }
+    }
+    for (url, shard) in [(&urls[0], 3), (&urls[1], 4)] {
+        assert_eq!(examine(&log, ShardNumber(shard)).await.len(), 5);
+        let kept: Vec<i32> = sqlx::query_scalar("SELECT DISTINCT shard FROM vaultstream.event")
+            .fetch_all(&mut connect(url).await)
+            .await
+            .expect("listed");
+        assert_eq!(kept, [i32::from(shard)], "each database has its own part");
+    }
+    open(&over(configs("second"))).await;
+    let moved = PgLog::open(&over(configs("another"))).await.expect_err("moved");
+    assert!(
+        moved.to_string().contains("shard 4 is kept in database second"),
+        "{moved}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_database_that_fails_should_leave_the_others_answerable() {
     let urls = [database().await, database().await];
     let configs = vec![
-        DatabaseConfig::new("a", &urls[0]).keeping(Shards::Ranges(vec![0..=2])),
+        DatabaseConfig::new("a", &urls[0]).keeping(Shards::families([Family::Core, Family::Audit])),
         DatabaseConfig {
             append_timeout: Duration::from_millis(400),
             ..DatabaseConfig::new("b", &urls[1])
         }
-        .keeping(Shards::Ranges(vec![3..=4])),
+        .keeping(Shards::families([sample::families()[2].0.clone()])),
     ];
     let log = open(&over(configs)).await;
     run(

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use sqlx::Row;
 use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::conformance::sample::{self, Writer, stream};
+use vaultstream_engines::Postgres;
 use vaultstream_event_schemas::{Family, Slug};
 use vaultstream_infra_postgres::{DatabaseConfig, Migrate, OpenError, PgLog, PgLogOptions, Shards};
 
@@ -119,6 +120,51 @@ async fn what_cannot_be_entered_should_be_told_apart() {
 }
 
 #[tokio::test]
+async fn wrong_password_should_be_refused_without_being_repeated() {
+    let closed = tokio::task::spawn_blocking(|| Postgres::with_password("righteous"))
+        .await
+        .expect("not cancelled")
+        .expect("starts");
+    open(&options(&closed.url())).await;
+    let wrong = closed.url().replace(":righteous@", ":hunter2@");
+    let (error, said) = refused(&options(&wrong)).await;
+    let OpenError::Credentials { source, .. } = &error else {
+        panic!("{error:?}");
+    };
+    let code = source
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    assert_eq!(code.as_deref(), Some("28P01"));
+    assert!(
+        said.contains("check the secret") && !said.contains("hunter2"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn old_server_should_be_refused_with_both_versions() {
+    let url = database().await;
+    // A server that says it is old: its own answer, hidden behind a function that comes first in the search path.
+    let name = url.rsplit_once('/').expect("a url names its database").1;
+    run(
+        &url,
+        &format!(
+            "CREATE SCHEMA old; \
+             CREATE FUNCTION old.current_setting(text) RETURNS text LANGUAGE sql AS \
+             $$ SELECT CASE $1 WHEN 'server_version_num' THEN '140012' ELSE '14.12' END $$; \
+             ALTER DATABASE {name} SET search_path = old, pg_catalog"
+        ),
+    )
+    .await;
+    let (error, said) = refused(&options(&url)).await;
+    assert!(matches!(error, OpenError::Version { .. }), "{error:?}");
+    assert_eq!(
+        said,
+        "database main runs PostgreSQL 14.12; version 15 or newer is needed: upgrade the server"
+    );
+}
+
+#[tokio::test]
 async fn clocks_apart_should_be_refused() {
     let url = database().await;
     let hour = 3_600_000_000;
@@ -168,8 +214,10 @@ async fn registry_should_be_kept_and_only_grow() {
 #[tokio::test]
 async fn shards_should_stay_where_they_are_kept() {
     let (a, b, c) = (database().await, database().await, database().await);
-    let low = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(Shards::Ranges(vec![0..=2]));
-    let high = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(Shards::Ranges(vec![3..=9]));
+    let [core, audit, chain] = sample::families().try_into().expect("three families");
+    let (low, high) = (Shards::families([core.0, audit.0]), Shards::families([chain.0]));
+    let low = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(low.clone());
+    let high = |name: &str, url: &str| DatabaseConfig::new(name, url).keeping(high.clone());
     open(&over(vec![low("a", &a), high("b", &b)])).await;
     open(&over(vec![low("a", &a), high("b", &b)])).await;
     let (error, said) = refused(&over(vec![DatabaseConfig::new("a", &a)])).await;

@@ -1,5 +1,5 @@
 //! The view store on a real engine that speaks CQL (Apache Cassandra in ScyllaDB's place): the contract, what only this
-//! adapter can get wrong, faults, and the claim that one log gives the same views in both assemblies.
+//! adapter can get wrong, faults, and a rebuild against another store.
 
 mod contract;
 mod faults;

@@ -1,4 +1,4 @@
-//! A node as the cluster's projectors run it, but for the log: a log in a temporary directory, views on any store.
+//! A node as the projectors run it: any log, any bus, any view store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use vaultstream_domain::ports::{EventLog, ViewStore};
+use vaultstream_domain::ports::{Bus, EventLog, ViewStore};
 use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::{Family, Slug};
 use vaultstream_infra_runtime::{SystemClock, TokioSpawn};
@@ -74,7 +74,7 @@ impl SwitchGenerations for Numbers {
 }
 
 pub struct Node {
-    pub log: Arc<SqliteLog>,
+    pub log: Arc<dyn EventLog>,
     pub store: Arc<dyn ViewStore>,
     pub projector: Projector,
     pub reads: Reads,
@@ -83,11 +83,22 @@ pub struct Node {
 }
 
 impl Node {
-    /// Projects a log into a store from now on.
-    pub fn start(log: Arc<SqliteLog>, store: Arc<dyn ViewStore>, options: ProjectorOptions) -> Self {
+    /// Projects a log into a store from now on, as one machine does.
+    pub fn start(log: Arc<dyn EventLog>, store: Arc<dyn ViewStore>, options: ProjectorOptions) -> Self {
+        let bus = Arc::new(LogBus::new(log.clone()));
+        Self::over(bus, log, store, options)
+    }
+
+    /// Projects what comes over a bus, and from the log what does not.
+    pub fn over(
+        bus: Arc<dyn Bus>,
+        log: Arc<dyn EventLog>,
+        store: Arc<dyn ViewStore>,
+        options: ProjectorOptions,
+    ) -> Self {
         let registry = log.registry();
         let (generations, watermarks) = (Arc::new(Generations::default()), Arc::new(Watermarks::default()));
-        let (clock, bus) = (Arc::new(SystemClock), Arc::new(LogBus::new(log.clone())));
+        let clock = Arc::new(SystemClock);
         let observer = Arc::new(TracingObserver);
         let tailer = Tailer::new(bus, log.clone(), clock.clone(), observer, TailOptions::default());
         let projector = Projector::new(ProjectorParts {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use vaultstream_domain::ports::ViewStore;
 use vaultstream_domain::ports::conformance::view_store as suite;
 use vaultstream_engines::Cassandra;
@@ -133,6 +135,60 @@ async fn unknown_data_centre_should_be_refused_with_the_known_ones() {
         .flush(&suite::view(1), suite::one_row(1))
         .await
         .expect("written");
+}
+
+/// The engine, but that it calls itself by another version of as many letters.
+async fn aged(engine: String, found: String, said: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    tokio::spawn(async move {
+        while let Ok((caller, _)) = listener.accept().await {
+            let server = TcpStream::connect(&engine).await.expect("the engine runs");
+            let ((mut from, mut to), (mut answers, mut back)) = (caller.into_split(), server.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut from, &mut back).await });
+            let (found, said) = (found.clone().into_bytes(), said.clone().into_bytes());
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 1 << 20];
+                while let Ok(count @ 1..) = answers.read(&mut bytes).await {
+                    let part = &mut bytes[..count];
+                    for at in 0..=count.saturating_sub(found.len()) {
+                        if part[at..].starts_with(&found) {
+                            part[at..at + said.len()].copy_from_slice(&said);
+                        }
+                    }
+                    if to.write_all(part).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_engine_should_be_refused_with_its_version_and_those_that_will_do() {
+    let good = options(suite::families()).await;
+    let rows = plain(&good.nodes[0])
+        .await
+        .query_unpaged("SELECT release_version FROM system.local", ())
+        .await
+        .expect("answered")
+        .into_rows_result()
+        .expect("rows");
+    let (found,) = rows.single_row::<(String,)>().expect("a row");
+    let old = format!("3{}", &found[1..]);
+    let options = ScyllaOptions {
+        nodes: vec![aged(good.nodes[0].clone(), found, old.clone()).await],
+        ..good
+    };
+    let said = refused(options).await.to_string();
+    assert_eq!(
+        said,
+        format!(
+            "the engine is version Apache Cassandra {old}; use ScyllaDB 5.2 or newer, or Apache Cassandra 4.0 or newer"
+        )
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,13 +13,24 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
-use crate::until;
+/// A span, and what it says of the process it came from.
+#[derive(Clone)]
+pub struct Taken {
+    pub span: Span,
+    resource: Vec<KeyValue>,
+}
+
+impl Taken {
+    /// What the process says of itself under a name; empty when nothing.
+    pub fn resource(&self, name: &str) -> String {
+        value(&self.resource, name)
+    }
+}
 
 #[derive(Default)]
 struct Kept {
     bytes: Vec<u8>,
-    spans: Vec<Span>,
-    resource: Vec<KeyValue>,
+    spans: Vec<Taken>,
 }
 
 /// The collector.
@@ -47,20 +58,18 @@ impl Collector {
         read(&self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub async fn wait_for(&self, name: &str) {
-        until(&format!("a span {name}"), || {
-            self.read(|kept| kept.spans.iter().any(|span| span.name == name))
+    /// Every span of a name so far.
+    pub fn named(&self, name: &str) -> Vec<Taken> {
+        self.read(|kept| {
+            let named = kept.spans.iter().filter(|taken| taken.span.name == name);
+            named.cloned().collect()
         })
-        .await;
     }
 
     /// The only span of a name.
-    pub fn span(&self, name: &str) -> Span {
-        let mut found = self.read(|kept| {
-            let named = kept.spans.iter().filter(|span| span.name == name);
-            named.cloned().collect::<Vec<_>>()
-        });
-        assert_eq!(found.len(), 1, "spans named {name}: {found:?}");
+    pub fn span(&self, name: &str) -> Taken {
+        let mut found = self.named(name);
+        assert_eq!(found.len(), 1, "spans named {name}");
         found.remove(0)
     }
 
@@ -72,13 +81,9 @@ impl Collector {
         self.read(|kept| kept.bytes.clone())
     }
 
-    pub fn resource(&self, name: &str) -> String {
-        self.read(|kept| value(&kept.resource, name))
-    }
-
     pub fn has_trace(&self, trace: &str) -> bool {
         self.read(|kept| {
-            kept.spans.iter().any(|span| {
+            kept.spans.iter().any(|Taken { span, .. }| {
                 hex(&span.trace_id) == trace || span.links.iter().any(|link| hex(&link.trace_id) == trace)
             })
         })
@@ -94,9 +99,10 @@ async fn take(State(kept): State<Arc<Mutex<Kept>>>, headers: HeaderMap, body: By
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     kept.bytes.extend_from_slice(&body);
     for of_resource in message.resource_spans {
-        kept.resource = of_resource.resource.unwrap_or_default().attributes;
-        for of_scope in of_resource.scope_spans {
-            kept.spans.extend(of_scope.spans);
+        let resource = of_resource.resource.unwrap_or_default().attributes;
+        for span in of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            let resource = resource.clone();
+            kept.spans.push(Taken { span, resource });
         }
     }
     StatusCode::OK

@@ -91,18 +91,22 @@ async fn request_and_what_it_caused_should_be_linked_at_the_collector() {
     let base = serve(node.clone()).await;
     call(&base, UNSAMPLED, "00").await;
     call(&base, SAMPLED, "01").await;
-    collector.wait_for("projector.apply").await;
+    until("a span projector.apply", || {
+        !collector.named("projector.apply").is_empty()
+    })
+    .await;
     node.stop().await;
     tokio::task::spawn_blocking(move || telemetry.shutdown())
         .await
         .expect("ends");
 
-    let request = collector.span("POST /v1/organizations/{name}");
+    let taken = collector.span("POST /v1/organizations/{name}");
+    let request = taken.span.clone();
     assert_eq!(hex(&request.trace_id), SAMPLED, "the caller's trace goes on");
     assert_eq!(hex(&request.parent_span_id), CALLER);
     assert_eq!(collector::attribute(&request, "http.response.status_code"), "201");
     for work in ["log.append", "projector.apply"] {
-        let span = collector.span(work);
+        let span = collector.span(work).span;
         assert_ne!(span.trace_id, request.trace_id, "{work} is a trace of its own");
         assert!(span.parent_span_id.is_empty(), "{work} is nobody's child");
         let links: Vec<_> = span.links.iter().map(|l| (&l.trace_id, &l.span_id)).collect();
@@ -115,7 +119,7 @@ async fn request_and_what_it_caused_should_be_linked_at_the_collector() {
         ("service.instance.id", "pod-1"),
         ("vaultstream.role", "command-api"),
     ] {
-        assert_eq!(collector.resource(name), value, "{name}");
+        assert_eq!(taken.resource(name), value, "{name}");
     }
     let bytes = collector.bytes();
     assert!(!contains(&bytes, SECRET.as_bytes()), "a secret left in a span");
