@@ -228,6 +228,7 @@ pub struct Overrides {
 /// Environment variables that are not configuration: they belong to tools and tests around the binary.
 const NOT_CONFIG: &[&str] = &[
     "bin",
+    "cluster_bin",
     "sandbox_evm_bin",
     "anvil_bin",
     "chromium",

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 use vaultstream_domain::ports::{ChainNode, Clock, EventLog, Faucet, Ids, Keyring, Rng};
 use vaultstream_domain::{CommandContext, Transact};
@@ -16,7 +17,7 @@ use vaultstream_event_schemas::{
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::door::Asked;
 use vaultstream_gateway::{ApiError, Credentials, Directory};
-use vaultstream_kernel::{Committed, Executor};
+use vaultstream_kernel::{Committed, ExecuteError, Executor, Line};
 
 /// Bounds and settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,13 @@ struct Glance {
 const GLANCE_US: i64 = 1_000_000;
 const MAX_GLANCES: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 
+/// Requests for transfers that are worked on at a time: enough to fill two batches of the executor. What they read
+/// before they decide is spared to those who come behind them.
+const SEATS: usize = 512;
+/// Requests that may wait for a seat, and how long.
+const LINE: usize = 16_384;
+const LINE_MS: u64 = 10_000;
+
 /// The services. See [`ServicesParts`].
 pub struct Services {
     pub(crate) parts: ServicesParts,
@@ -93,6 +101,8 @@ pub struct Services {
     /// Whose an account is; that never changes.
     owners: Mutex<LruCache<AccountId, (OrganizationId, VaultId)>>,
     glances: Mutex<LruCache<(AccountId, AssetId), Glance>>,
+    seats: Semaphore,
+    line: Line,
 }
 
 impl Services {
@@ -100,10 +110,13 @@ impl Services {
     pub fn new(parts: ServicesParts) -> Arc<Self> {
         let registry = parts.log.registry();
         let owners = Mutex::new(LruCache::new(MAX_GLANCES));
+        let line = Line::new(LINE, LINE_MS, Arc::clone(&parts.clock));
         Arc::new(Self {
             parts,
             registry,
             owners,
+            seats: Semaphore::new(SEATS),
+            line,
             glances: Mutex::new(LruCache::new(MAX_GLANCES)),
         })
     }
@@ -119,6 +132,15 @@ impl Services {
     }
     pub(crate) fn token(&self, positions: &Positions) -> String {
         self.parts.tokens.seal_token(positions)
+    }
+
+    /// A seat to work on a request for a transfer; waits for one in line.
+    pub(crate) async fn seat(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        let seat = match self.seats.try_acquire() {
+            Ok(seat) => Some(seat),
+            Err(_) => self.line.wait(self.seats.acquire()).await.and_then(Result::ok),
+        };
+        seat.ok_or_else(|| refused(ExecuteError::Overloaded))
     }
 
     /// Runs a use case as the caller.
@@ -200,10 +222,10 @@ impl Services {
 }
 
 /// An executor's refusal as a door's.
-fn refused(error: vaultstream_kernel::ExecuteError) -> ApiError {
+fn refused(error: ExecuteError) -> ApiError {
     use vaultstream_domain::error::Coded;
     use vaultstream_event_schemas::error_code::Retry;
-    if let vaultstream_kernel::ExecuteError::Refused(refusal) = error {
+    if let ExecuteError::Refused(refusal) = error {
         return refusal.into();
     }
     let code = error.code();

@@ -10,8 +10,11 @@
 //!   waits until the state is durable; others may overtake it meanwhile.
 //! * An unclear answer is resolved by sending the same batch again; a conflict by loading and deciding again.
 //!
-//! Refuses: more than the queue holds, use cases that break the rules of [`Transact`]; a panic in one fails that
-//! command only.
+//! A caller who finds the queue full waits for room, in order of arrival, with whoever else waits: so many and so long at
+//! most. Whoever goes away meanwhile leaves their place to the next, and has asked for nothing.
+//!
+//! Refuses: more callers than may wait and longer than they may, use cases that break the rules of [`Transact`]; a panic
+//! in one fails that command only.
 
 mod append;
 mod batch;
@@ -32,14 +35,19 @@ use vaultstream_event_schemas::{Hlc, StreamId, Timestamp};
 
 pub use error::ExecuteError;
 
+use crate::line::Line;
 use crate::observer::{Fact, Observer};
 use run::Core;
 
 /// Bounds of an executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Commands that may wait; more are turned away.
+    /// Commands that may wait for a decision.
     pub queue: usize,
+    /// Callers that may wait for room in the queue; more are turned away.
+    pub line: usize,
+    /// How long a caller waits for room before it is turned away.
+    pub line_ms: u64,
     /// Commands of one batch.
     pub batch_commands: usize,
     /// Bytes of events after which a batch takes no further command.
@@ -62,6 +70,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             queue: 1024,
+            line: 16_384,
+            line_ms: 10_000,
             batch_commands: 256,
             batch_bytes: 1 << 20,
             in_flight: 2,
@@ -136,6 +146,8 @@ struct Request {
 #[derive(Clone)]
 pub struct Executor {
     queue: mpsc::Sender<Request>,
+    /// Callers that wait for room in the queue.
+    line: Arc<Line>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 }
@@ -146,6 +158,7 @@ impl Executor {
         let (sender, queue) = mpsc::channel(options.queue.max(1));
         let handle = Self {
             queue: sender,
+            line: Arc::new(Line::new(options.line, options.line_ms, Arc::clone(&ports.clock))),
             clock: Arc::clone(&ports.clock),
             observer: Arc::clone(&ports.observer),
         };
@@ -162,7 +175,8 @@ impl Executor {
         (most - self.queue.capacity(), most)
     }
 
-    /// Runs a use case. Dropping the future does not take the command back: it may still become durable.
+    /// Runs a use case. Dropping the future before the queue has taken the command is as if nobody had asked; afterwards
+    /// it does not take the command back: it may still become durable.
     pub async fn execute(
         &self,
         context: CommandContext,
@@ -180,13 +194,22 @@ impl Executor {
             attempts: 0,
             deferrals: 0,
         };
-        match self.queue.try_send(request) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                self.observer.observe(&Fact::Overloaded { use_case: name });
-                return Err(ExecuteError::Overloaded);
+        let room = match self.queue.try_reserve() {
+            Ok(room) => Ok(room),
+            Err(TrySendError::Full(())) => match self.line.wait(self.queue.reserve()).await {
+                Some(room) => room.map_err(|_| ExecuteError::Stopped),
+                None => Err(ExecuteError::Overloaded),
+            },
+            Err(TrySendError::Closed(())) => Err(ExecuteError::Stopped),
+        };
+        match room {
+            Ok(room) => room.send(request),
+            Err(refused) => {
+                if matches!(refused, ExecuteError::Overloaded) {
+                    self.observer.observe(&Fact::Overloaded { use_case: name });
+                }
+                return Err(refused);
             }
-            Err(TrySendError::Closed(_)) => return Err(ExecuteError::Stopped),
         }
         answered.await.unwrap_or(Err(ExecuteError::Lost))
     }

@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod consumer;
 pub mod executor;
+mod line;
 pub mod load;
 pub mod log_bus;
 pub mod observer;
@@ -16,6 +17,7 @@ pub mod trace;
 
 pub use consumer::{Consumer, ConsumerError};
 pub use executor::{Committed, EventPlace, ExecuteError, Executor, Options, Ports};
+pub use line::Line;
 pub use load::{LoadError, Loaded, load_state, load_state_as_of};
 pub use log_bus::LogBus;
 pub use observer::{Fact, Observer, TracingObserver};

@@ -38,7 +38,7 @@ pub enum Fact<'a> {
         /// From sending to the answer.
         micros: u64,
     },
-    /// The queue was full.
+    /// The queue was full, and so was the line before it, or it did not move in time.
     Overloaded {
         /// The use case that was turned away.
         use_case: &'static str,
@@ -129,7 +129,9 @@ impl Observer for TracingObserver {
             } => {
                 tracing::trace!(commands, bytes, micros, "batch appended");
             }
-            Fact::Overloaded { use_case } => tracing::warn!(use_case, "the executor's queue is full"),
+            Fact::Overloaded { use_case } => {
+                tracing::warn!(use_case, "no room in the executor's queue in time")
+            }
             Fact::Conflicted {
                 use_case,
                 stream,

@@ -14,11 +14,8 @@ use vaultstream_domain::Event;
 use vaultstream_domain::ports::event_log::{AppendCommand, StreamAppend};
 use vaultstream_domain::ports::{Clock, EventLog, Ids};
 use vaultstream_domain::transfer::RequestTransfer;
-use vaultstream_domain::vault::AccountEvent;
-use vaultstream_event_schemas::chain::BlockRef;
 use vaultstream_event_schemas::envelope::{Envelope, GENESIS, HashedEvent, Owner};
 use vaultstream_event_schemas::transfer::v1::Requested;
-use vaultstream_event_schemas::vault::v1;
 use vaultstream_event_schemas::{
     AccountId, Actor, ApiKeyId, CommandId, Family, OrganizationId, ShardNumber, Slug, TransferId, VaultId,
     canonical, id,
@@ -29,6 +26,7 @@ use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog};
 use vaultstream_kernel::{Executor, Options, Ports, TracingObserver};
 
 use crate::line::BenchLine;
+use crate::tenant;
 
 const CALLERS: usize = 256;
 const COMMANDS: usize = 256 * 400;
@@ -148,32 +146,9 @@ async fn open_account(log: &SqliteLog) -> Result<RequestTransfer> {
     let vault = VaultId::from_uuid(id::with_shard(SystemIds.next(), ShardNumber(0)));
     let organization = OrganizationId::from_uuid(id::with_shard(SystemIds.next(), ShardNumber(0)));
     let asset: vaultstream_event_schemas::AssetId = "eip155:31337/slip44:60".parse()?;
-    let block = BlockRef {
-        hash: format!("0x{}", "ab".repeat(32)),
-        height: 1,
-    };
-    let events: [AccountEvent; 3] = [
-        v1::AccountRequested {
-            chain: asset.chain(),
-            custody: v1::Custody::Software,
-            vault,
-        }
-        .into(),
-        v1::AccountOpened {
-            address: "0x52908400098527886E0F7030069857D2E4169EE7".into(),
-            public_key: format!("02{}", "cd".repeat(32)),
-        }
-        .into(),
-        v1::BalanceObserved {
-            asset: asset.clone(),
-            block,
-            minor: "1000000000000000000000".parse()?,
-        }
-        .into(),
-    ];
     let mut hash = GENESIS;
     let mut hashed = Vec::new();
-    for (event, sequence) in events.into_iter().zip(1..) {
+    for (event, sequence) in tenant::open_account(vault)?.into_iter().zip(1..) {
         let encoded = Event::from(event).encode()?;
         let envelope = Envelope {
             actor: Actor::system("bench"),

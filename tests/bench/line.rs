@@ -62,6 +62,20 @@ impl BenchLine {
         }
     }
 
+    /// A cost that must not be more than so many times its baseline.
+    pub fn within(bench: &'static str, value: f64, unit: &'static str, baseline: f64, target: f64) -> Self {
+        let ratio = value / baseline;
+        Self {
+            bench,
+            value,
+            unit,
+            baseline: Some(baseline),
+            ratio: Some(ratio),
+            target,
+            met: ratio <= target,
+        }
+    }
+
     /// The line.
     pub fn json(&self) -> Value {
         let round = |x: f64| (x * 100.0).round() / 100.0;

@@ -39,12 +39,7 @@ pub fn run(paths: &Paths) -> Result<ExitCode> {
     })?;
     steps.step(
         "release binary with the cluster's engines (some minutes the first time)",
-        || {
-            process::run(&mut process::cargo(
-                paths,
-                "build --release -p vaultstream --bin vaultstream --features cluster",
-            ))
-        },
+        || build_release(paths),
     )?;
     let dir = tempfile::Builder::new()
         .prefix("vaultstream-cluster-")
@@ -96,6 +91,14 @@ pub fn run(paths: &Paths) -> Result<ExitCode> {
     drop(roles);
     drop((anvil, cluster));
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// The binary with the cluster's engines, also what `bench` measures.
+pub fn build_release(paths: &Paths) -> Result<()> {
+    process::run(&mut process::cargo(
+        paths,
+        "build --release -p vaultstream --bin vaultstream --features cluster",
+    ))
 }
 
 /// A child that ends with its owner.

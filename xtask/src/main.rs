@@ -34,7 +34,9 @@ cargo xtask <verb>
   soak                 the tests alone, those that `test` cuts to fit in their full length
   lint [--fast]        fmt, clippy, edges, ratchets, licences, generated files; --fast: source rules only
   generate             rewrite the generated files that lint compares
-  bench [--full]       one JSON object a line; exits 1 when a target is not met
+  bench [--quick | --full] [MODULE]
+                       one JSON object a line; exits 1 when a target is not met; --quick: a tenth of the data of
+                       the long rows; --full: 20,000,000 rows and a clean build, too; MODULE: only a file of tests/bench
   engines [run -- CMD] fetch the real engines; run: start one of each while CMD runs, named in its environment
   web                  build the dashboard alone, for images and for whoever serves it
   deploy-check         helm, kubeconform and promtool over infra/deploy (needs Go; minutes the first time)
@@ -67,7 +69,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "soak" => no_arguments(rest).and_then(|()| test::run(&paths, &test::Options::Soak)),
         "lint" => lint::run(&paths, flag(rest, "--fast")?),
         "generate" => no_arguments(rest).and_then(|()| generate::write(&paths)),
-        "bench" => bench::run(&paths, flag(rest, "--full")?),
+        "bench" => bench::run(&paths, &bench::Options::parse(rest)?),
         "web" => no_arguments(rest).and_then(|()| {
             println!("{}", web::build(&paths)?);
             Ok(ExitCode::SUCCESS)

@@ -63,6 +63,7 @@ pub(super) async fn request(
         return preview(&services, &asked, &understood).await;
     }
     let intent = Intent::read(&services, &asked, &headers, "", &body)?;
+    let _seat = services.seat().await?;
     match take(&services, &asked, &intent, &body).await {
         // Whatever has become of a vault or a chain since, and whoever came first a moment ago: a retry gets its answer.
         Err(refusal) => answered_before(&services, &intent).await?.ok_or(refusal),

@@ -1,5 +1,6 @@
 //! A transfer from request to decision.
 
+use futures::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
 use vaultstream_domain::ports::EventLog;
@@ -201,4 +202,25 @@ async fn vault_with_two_accounts_should_ask_which_one_pays() {
         world.transfer(&tenant, "d", &named).await.refusal(),
         ("invalid-field".into(), "vaultId".into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_beyond_the_seats_should_wait_and_all_be_answered() {
+    let world = World::start().await;
+    let tenant = world.tenant("Acme").await;
+    let held = world.held(&tenant).await;
+    let mut body = one_ether(held);
+    body["amount"] = json!("1");
+    let keys: Vec<String> = (0..2_000).map(|n| format!("at-once-{n}")).collect();
+    let answers = join_all(keys.iter().map(|key| world.transfer(&tenant, key, &body))).await;
+    let mut ids: Vec<String> = answers
+        .iter()
+        .map(|answer| {
+            assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.json());
+            answer.json()["id"].to_string()
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), keys.len(), "each request has a transfer of its own");
 }

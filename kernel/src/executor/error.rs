@@ -17,7 +17,7 @@ pub enum ExecuteError {
     /// A stream the use case creates exists already.
     #[error("{0} exists already")]
     Exists(StreamId),
-    /// The queue is full.
+    /// The queue stayed full, or too many waited for it already.
     #[error("more commands wait than are taken; send again shortly")]
     Overloaded,
     /// Others kept changing the same streams.

@@ -24,7 +24,7 @@ use crate::node::{
 
 /// What happens to one append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub enum Fault {
     /// It works.
     None,
     /// It fails, and nothing was written.
@@ -38,15 +38,16 @@ enum Fault {
 }
 
 /// The real log behind faults: each append takes the next one of the plan, and the last one for ever.
-struct Faulty {
+pub struct Faulty {
     inner: Arc<dyn EventLog>,
     plan: Mutex<Vec<Fault>>,
     appends: AtomicU32,
-    gate: Semaphore,
+    /// A permit an append; who takes them all holds appends up.
+    pub gate: Semaphore,
 }
 
 impl Faulty {
-    fn new(inner: Arc<dyn EventLog>, plan: &[Fault]) -> Arc<Self> {
+    pub fn new(inner: Arc<dyn EventLog>, plan: &[Fault]) -> Arc<Self> {
         let plan = Mutex::new(plan.iter().rev().copied().collect());
         Arc::new(Self {
             inner,
@@ -321,10 +322,11 @@ async fn another_life_of_the_shard_should_be_decided_on_anew() {
 }
 
 #[tokio::test]
-async fn full_queue_should_turn_commands_away_and_keep_its_promises() {
+async fn full_queue_without_a_line_should_turn_commands_away_and_keep_its_promises() {
     let disk = Disk::new();
     let options = Options {
         queue: 8,
+        line: 0,
         batch_commands: 2,
         in_flight: 1,
         ..Options::default()

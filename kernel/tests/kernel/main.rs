@@ -1,5 +1,6 @@
 //! The kernel on the real embedded log, with faults put between them.
 
+mod admission;
 mod archive;
 mod executor;
 mod faults;

@@ -1,32 +1,22 @@
-//! A query side in this process, and a writer that appends to its log.
+//! A query side in this process.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-use vaultstream_domain::ports::event_log::{AppendCommand, AppendOutcome, StreamAppend};
 use vaultstream_domain::ports::{EventLog, ViewStore};
+use vaultstream_event_schemas::Family;
 use vaultstream_event_schemas::chain::{AssetSettings, ChainSettings};
-use vaultstream_event_schemas::envelope::{Envelope, GENESIS, Hash, HashedEvent, Owner};
-use vaultstream_event_schemas::organization::v1::{Approval, KeyIssued, Registered};
-use vaultstream_event_schemas::payload::{Encoded, encode};
 use vaultstream_event_schemas::token::MacKey;
-use vaultstream_event_schemas::transfer::v1::{Approved, Requested};
-use vaultstream_event_schemas::{
-    AccountId, Actor, Amount, ApiKeyId, CommandId, Family, OrganizationId, ShardNumber, StreamId, Timestamp,
-    TransferId, VaultId, id,
-};
-use vaultstream_gateway::credential::Secret;
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
-use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
+use vaultstream_infra_runtime::{SystemClock, SystemIds, TokioSpawn};
 use vaultstream_infra_sqlite::{Options, SqliteLog, SqliteViews, ViewOptions};
 use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{LogBus, Tailer, TracingObserver};
@@ -37,9 +27,7 @@ use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermark
 use vaultstream_query_api::hub::Hub;
 use vaultstream_query_api::{Heads, Services};
 
-const ASSET: &str = "eip155:31337/slip44:60";
-const CORE: ShardNumber = ShardNumber(0);
-const CHAIN: ShardNumber = ShardNumber(2);
+use crate::tenant::ASSET;
 
 /// Nothing is rebuilt here.
 struct NoRebuild;
@@ -59,7 +47,7 @@ impl SwitchGenerations for NoRebuild {
 
 /// A query side.
 pub struct Side {
-    log: Arc<SqliteLog>,
+    log: Arc<dyn EventLog>,
     address: SocketAddr,
     /// Kept, because a sender that is gone would end its receivers.
     _signals: (watch::Sender<Heads>, watch::Sender<bool>),
@@ -88,11 +76,10 @@ impl Side {
             (Family::Chain(chain()?.slug), 1),
         ];
         let names = families.iter().map(|(family, _)| family.clone()).collect();
-        let log = Arc::new(SqliteLog::open(&Options::new(
+        let port: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&Options::new(
             directory.join("log.sqlite"),
             families,
         ))?);
-        let port: Arc<dyn EventLog> = log.clone();
         let store: Arc<dyn ViewStore> = Arc::new(SqliteViews::open(&ViewOptions::new(
             directory.join("views"),
             names,
@@ -113,7 +100,7 @@ impl Side {
             drain: draining,
         };
         let bus = Arc::new(LogBus::new(Arc::clone(&port)));
-        let directory = Directory::start(port, bus, clock.clone(), &spawn).await?;
+        let directory = Directory::start(Arc::clone(&port), bus, clock.clone(), &spawn).await?;
         let (per_credential, per_address) = DoorParts::DEFAULT_QUOTAS;
         let credentials = Credentials::new(directory, clock.clone());
         let door = Door::new(DoorParts {
@@ -128,7 +115,7 @@ impl Side {
         let address = listener.local_addr()?;
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self {
-            log,
+            log: port,
             address,
             _signals: (heads, drain),
         })
@@ -139,67 +126,9 @@ impl Side {
         self.address
     }
 
-    /// An organization with a key that may read, and a writer of its transfers.
-    pub async fn writer(&self) -> Result<(Writer, String)> {
-        let incarnation = self
-            .log
-            .heads()
-            .await?
-            .get(&CHAIN)
-            .context("no chain shard")?
-            .incarnation;
-        let placed = |shard, n| id::with_shard(id::random(1_800_000_000_000, n), shard);
-        let mut writer = Writer {
-            log: Arc::clone(&self.log),
-            organization: OrganizationId::from_uuid(placed(CORE, 1)),
-            incarnation,
-            vault: VaultId::from_uuid(placed(CORE, 2)),
-            transfer: TransferId::from_uuid(placed(CHAIN, 3)),
-            heads: BTreeMap::new(),
-            serial: 0,
-        };
-        let registered = Registered {
-            approval: Approval::None,
-            contact: None,
-            name: "Bench".into(),
-        };
-        writer
-            .put(
-                writer.organization.into(),
-                Owner::Itself,
-                vec![encode(&registered)?],
-            )
-            .await?;
-        let (key, secret) = (ApiKeyId::from_uuid(placed(CORE, 4)), Secret::generate(&SystemRng));
-        let issued = KeyIssued {
-            expires_at: None,
-            name: "bench".into(),
-            organization: writer.organization,
-            scopes: vec!["events:read".into()],
-            secret_sha256: secret.sha256_hex(),
-        };
-        writer
-            .put(key.into(), Owner::Itself, vec![encode(&issued)?])
-            .await?;
-        let requested = Requested {
-            account: AccountId::from_uuid(placed(CHAIN, 5)),
-            amount: Amount::from_u128(1),
-            asset: ASSET.parse()?,
-            destination: "0x00000000000000000000000000000000000000aa".into(),
-            expires_at: Timestamp::from_micros(4_000_000_000_000_000),
-            external_id: None,
-            fee_max: None,
-            memo: None,
-            vault: writer.vault,
-        };
-        writer
-            .put(
-                writer.transfer.into(),
-                Owner::Vault(writer.vault),
-                vec![encode(&requested)?],
-            )
-            .await?;
-        Ok((writer, format!("Bearer {}", secret.text_for(key))))
+    /// Its log.
+    pub fn log(&self) -> Arc<dyn EventLog> {
+        Arc::clone(&self.log)
     }
 }
 
@@ -239,83 +168,4 @@ async fn project(log: &Arc<dyn EventLog>, store: &Arc<dyn ViewStore>) -> Result<
         generations,
         watermarks,
     }))
-}
-
-/// Appends to the log of a side.
-pub struct Writer {
-    log: Arc<SqliteLog>,
-    organization: OrganizationId,
-    incarnation: u32,
-    vault: VaultId,
-    transfer: TransferId,
-    heads: BTreeMap<StreamId, (u64, Hash)>,
-    serial: u128,
-}
-
-impl Writer {
-    /// Approves a transfer some times; answers the events' names.
-    pub async fn approve(&mut self, times: u32) -> Result<Vec<String>> {
-        let events = (0..times)
-            .map(|n| encode(&Approved { approvals: n }))
-            .collect::<Result<_, _>>()?;
-        self.put(self.transfer.into(), Owner::Vault(self.vault), events)
-            .await
-    }
-
-    async fn put(&mut self, stream: StreamId, owner: Owner, events: Vec<Encoded>) -> Result<Vec<String>> {
-        let (expected, mut previous) = self.heads.get(&stream).copied().unwrap_or((0, GENESIS));
-        let mut hashed = Vec::with_capacity(events.len());
-        for (sequence, event) in (expected + 1..).zip(events) {
-            let event =
-                HashedEvent::try_new(self.envelope(stream, owner, sequence, &event), event, previous)?;
-            previous = event.hash;
-            hashed.push(event);
-        }
-        let names = hashed
-            .iter()
-            .map(|e| e.envelope.event_ref().to_string())
-            .collect::<Vec<_>>();
-        let written = u64::try_from(names.len())?;
-        let streams = vec![StreamAppend {
-            stream,
-            expected,
-            events: hashed,
-        }];
-        let answer = self
-            .log
-            .append(
-                vec![AppendCommand {
-                    shard: stream.shard(),
-                    streams,
-                }],
-                None,
-            )
-            .await?
-            .pop();
-        let Some(AppendOutcome::Committed { .. }) = answer else {
-            bail!("not committed: {answer:?}")
-        };
-        self.heads.insert(stream, (expected + written, previous));
-        Ok(names)
-    }
-
-    fn envelope(&mut self, stream: StreamId, owner: Owner, sequence: u64, event: &Encoded) -> Envelope {
-        self.serial += 1;
-        let command: Uuid = id::random(1_800_000_000_000, self.serial);
-        Envelope {
-            actor: Actor::system("bench"),
-            causation: None,
-            command: CommandId::from_uuid(command),
-            incarnation: self.incarnation,
-            occurred_at: Timestamp::from_micros(1_800_000_000_000_000),
-            organization: self.organization,
-            owner,
-            sequence,
-            shard: stream.shard(),
-            stream,
-            trace: None,
-            event_type: event.event_type.to_owned(),
-            version: event.version,
-        }
-    }
 }
