@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use tokio::sync::watch;
 use vaultstream_event_schemas::ErrorCode;
 use vaultstream_gateway::{ApiError, trace::Begun};
 use vaultstream_infra_telemetry::{Metrics, RequestSpan};
@@ -48,6 +50,17 @@ pub async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: 
         metrics.door.limit(code.as_str());
     }
     metrics.request(method, &route, response.status().as_u16(), micros);
+    response
+}
+
+/// Middleware that ends kept connections while the process drains, so that no request is on its way when they close.
+pub async fn let_go(State(draining): State<watch::Receiver<bool>>, request: Request, next: Next) -> Response {
+    let is_kept = request.version() < Version::HTTP_2;
+    let mut response = next.run(request).await;
+    if is_kept && *draining.borrow() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

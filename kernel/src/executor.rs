@@ -10,8 +10,8 @@
 //!   waits until the state is durable; others may overtake it meanwhile.
 //! * An unclear answer is resolved by sending the same batch again; a conflict by loading and deciding again.
 //!
-//! Refuses: more than the queue holds, use cases that break the rules of [`Transact`]; a panic in one fails that
-//! command only.
+//! Refuses: more than the queue holds, use cases that break the rules of [`Transact`], events that a living process
+//! would not read; a panic in one fails that command only.
 
 mod append;
 mod batch;
@@ -33,6 +33,7 @@ use vaultstream_event_schemas::{Hlc, StreamId, Timestamp};
 pub use error::ExecuteError;
 
 use crate::observer::{Fact, Observer};
+use crate::writable::Writable;
 use run::Core;
 
 /// Bounds of an executor.
@@ -143,6 +144,11 @@ pub struct Executor {
 impl Executor {
     /// Starts an executor. When `shutdown` is cancelled it takes no more, answers what it has taken, and ends.
     pub fn start(options: Options, ports: Ports, shutdown: CancellationToken) -> Self {
+        Self::gated(options, ports, Writable::own(), shutdown)
+    }
+
+    /// [`Self::start`], with a bound on the event versions that are written.
+    pub fn gated(options: Options, ports: Ports, writable: Writable, shutdown: CancellationToken) -> Self {
         let (sender, queue) = mpsc::channel(options.queue.max(1));
         let handle = Self {
             queue: sender,
@@ -151,7 +157,7 @@ impl Executor {
         };
         let spawn = Arc::clone(&ports.spawn);
         let snapshots = snapshots::start(&ports);
-        let core = Core::new(options, ports, snapshots);
+        let core = Core::new(options, ports, writable, snapshots);
         spawn.spawn("executor", Box::pin(core.run(queue, shutdown)));
         handle
     }

@@ -10,4 +10,5 @@ mod journey;
 mod people;
 mod product;
 mod races;
+mod rolling;
 mod start_up;
