@@ -83,3 +83,45 @@ fn method_of(request: &Request) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+
+    #[tokio::test]
+    async fn kept_connection_should_end_with_its_next_answer_once_the_process_drains() {
+        let (begin, draining) = watch::channel(false);
+        let router = Router::new()
+            .route("/", get(|| async { "answered" }))
+            .layer(from_fn_with_state(draining, let_go));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let mut kept = TcpStream::connect(address).await.expect("connects");
+        for _ in 0..2 {
+            kept.write_all(ASK).await.expect("sent");
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"answered") {
+                assert!(kept.read_buf(&mut answer).await.expect("read") > 0, "it is kept");
+            }
+        }
+        begin.send_replace(true);
+        kept.write_all(ASK).await.expect("sent");
+        let mut answer = String::new();
+        let ended = kept.read_to_string(&mut answer);
+        tokio::time::timeout(std::time::Duration::from_secs(10), ended)
+            .await
+            .expect("the connection ends")
+            .expect("read");
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert!(answer.ends_with("answered"), "{answer}");
+    }
+}

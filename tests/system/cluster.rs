@@ -1,9 +1,10 @@
 //! The same product role by role on the real engines: a transfer to its end, every role killed and restarted under way,
 //! a rolling upgrade under load, and the log carried over from the embedded assembly.
 
-use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use vaultstream_client::http::Client;
 use vaultstream_engines::Cluster;

@@ -69,6 +69,11 @@ pub async fn upgrade(
         stop.clone(),
         Arc::clone(&heard),
     ));
+    until("the subscriber is let in", || async {
+        Ok((heard.sockets() > 0).then_some(()))
+    })
+    .await?;
+    // Its subscription begins at the present, a moment after it was let in.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let mut load = Load::start(&commands, &queries, &from, &address(&payouts)?, &stop);
 
@@ -204,7 +209,7 @@ impl Load {
                     taken.store(ids.len(), Ordering::SeqCst);
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
-                Ok(ids)
+                anyhow::Ok(ids)
             }
         };
         let reading = {
@@ -218,7 +223,7 @@ impl Load {
                     reads += 1;
                     tokio::time::sleep(Duration::from_millis(300)).await;
                 }
-                Ok(reads)
+                anyhow::Ok(reads)
             }
         };
         Self {
