@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::ports::{
-    Bus, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, ViewStore,
+    Bus, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, VersionGate, ViewStore,
 };
 use vaultstream_infra_keystore::{Keystore, MasterKeySource, Options as KeystoreOptions, Secret};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
@@ -24,6 +24,7 @@ use vaultstream_sandbox_evm::Running;
 pub use chains::ChainParts;
 
 use crate::config::{self, Config, Kind};
+use crate::event_versions::{EventVersions, Overtaken};
 use crate::roles::Roles;
 
 /// How long tasks may take to end.
@@ -43,6 +44,8 @@ pub struct Engines {
     pub progress: Arc<dyn Progress>,
     /// Who works on what.
     pub leases: Arc<dyn Leases>,
+    /// Who reads which event versions, and which may be written.
+    pub version_gate: Arc<dyn VersionGate>,
     /// Rates that several processes share.
     pub rate_limits: Option<Arc<dyn RateLimits>>,
 }
@@ -67,6 +70,10 @@ pub struct Assembly {
     pub spawn: Arc<dyn Spawn>,
     /// Tasks that give something back when the process stops.
     pub tasks: TaskTracker,
+    /// What this process reads, announced.
+    pub versions: Arc<EventVersions>,
+    /// Tells when others write what this process does not read; none where there are no others.
+    pub overtaken: Option<Overtaken>,
     /// Runs use cases.
     pub executor: Executor,
     /// Records straight from the log.
@@ -107,6 +114,10 @@ impl Assembly {
         let is_shared = config.assembly.kind == Kind::Cluster;
         let ids: Arc<dyn Ids> = Arc::new(SystemIds);
         let spawn: Arc<dyn Spawn> = Arc::new(TokioSpawn::new(Handle::current()));
+        let (holder, process) = names(roles, is_shared, ids.as_ref());
+        let versions = Arc::new(EventVersions::enter(engines.version_gate.clone(), process).await?);
+        // Alone in its directory, a process is overtaken by nobody and waits for nobody.
+        let overtaken = is_shared.then(|| versions.keep(clock.clone()));
         let log = &engines.log;
         let ports = Ports {
             log: log.clone(),
@@ -114,7 +125,8 @@ impl Assembly {
             spawn: spawn.clone(),
             observer: observer.clone(),
         };
-        let executor = Executor::start(ExecutorOptions::default(), ports, stop.clone());
+        let options = ExecutorOptions::default();
+        let executor = Executor::gated(options, ports, versions.writable(), stop.clone());
         let log_bus: Arc<dyn Bus> = Arc::new(LogBus::new(log.clone()));
         let follow = |bus: &Arc<dyn Bus>| {
             let options = TailOptions::default();
@@ -123,12 +135,9 @@ impl Assembly {
         let (tailer, bus_tailer) = (follow(&log_bus), follow(&engines.bus));
         Ok(Self {
             is_shared,
-            // One process has an embedded directory at a time, so its leases are never somebody else's.
-            holder: if is_shared {
-                ids.next().to_string()
-            } else {
-                "embedded".to_owned()
-            },
+            holder,
+            versions,
+            overtaken,
             keystore: Arc::new(keystore),
             clock,
             ids,
@@ -151,10 +160,22 @@ impl Assembly {
         if tokio::time::timeout(LAST_WORDS, self.tasks.wait()).await.is_err() {
             tracing::warn!("some work did not end in time; its leases run out by themselves");
         }
+        self.versions.leave().await;
         for sandbox in self.sandboxes {
             sandbox.shutdown().await;
         }
     }
+}
+
+/// This process as leases know it, and as the gate of event versions does.
+fn names(roles: &Roles, is_shared: bool, ids: &dyn Ids) -> (String, String) {
+    if !is_shared {
+        // One process has an embedded directory at a time, so what it left is never somebody else's.
+        return ("embedded".to_owned(), "embedded".to_owned());
+    }
+    let holder = ids.next().to_string();
+    let process = format!("{roles} {} {holder}", env!("CARGO_PKG_VERSION"));
+    (holder, process)
 }
 
 /// Opens the log alone; `migrates` says whether its schema may be brought up to date.

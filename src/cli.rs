@@ -84,7 +84,9 @@ impl Ended {
             Self::Unsent(_) | Self::Answered(ClientError::Configuration(_)) => 1,
             Self::Answered(ClientError::Refused(problem)) if problem.status < 500 => 3,
             Self::Unclear { .. } | Self::Answered(ClientError::Connection(_)) => 4,
-            Self::Answered(ClientError::Refused(_) | ClientError::Unreadable { .. }) => 5,
+            Self::Answered(
+                ClientError::Refused(_) | ClientError::Unreadable { .. } | ClientError::Unreachable(_),
+            ) => 5,
             Self::NotCompleted(_) => 6,
         }
     }

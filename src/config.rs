@@ -234,6 +234,7 @@ const NOT_CONFIG: &[&str] = &[
     "chromium",
     "browser_dir",
     "halt_at",
+    "rehearse",
     "log",
     "engines",
     "pg_url",

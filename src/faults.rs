@@ -1,6 +1,8 @@
-//! Where a test can stop the process: at a durable boundary of a saga, as abruptly as `kill -9`.
+//! What a test can do to the process: stop it at a durable boundary of a saga, as abruptly as `kill -9`, or make it one of
+//! the next build, which has an event version more.
 //!
-//! Only builds with debug assertions listen to `VAULTSTREAM_HALT_AT`; a release build ignores it.
+//! Only builds with debug assertions listen to `VAULTSTREAM_HALT_AT` and `VAULTSTREAM_REHEARSE`; a release build has
+//! nothing that could hear them.
 
 use vaultstream_workflows::Boundary;
 
@@ -24,5 +26,13 @@ impl Boundary for HaltAt {
             // No destructor runs and nothing is flushed: what is not durable by now is gone.
             std::process::abort();
         }
+    }
+}
+
+/// Makes this process one of the next build when `VAULTSTREAM_REHEARSE` says so; before anything is read.
+pub fn rehearse_from_env() {
+    #[cfg(debug_assertions)]
+    if std::env::var_os("VAULTSTREAM_REHEARSE").is_some_and(|what| what == "next") {
+        vaultstream_event_schemas::rehearsal::begin();
     }
 }

@@ -5,6 +5,7 @@ mod assembly;
 mod cli;
 mod config;
 mod emit;
+mod event_versions;
 mod faults;
 mod gauges;
 mod health;
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
         Verb::Import(options) => archive::run_import(&options),
         Verb::Emit { what, out } => emit::run(what, out.as_deref()),
         Verb::Serve(options) => {
+            faults::rehearse_from_env();
             let roles = roles::Roles::new(&options.role);
             serve::run(
                 options.config.as_deref(),

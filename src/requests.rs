@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use tokio::sync::watch;
 use vaultstream_event_schemas::ErrorCode;
 use vaultstream_gateway::{ApiError, trace::Begun};
 use vaultstream_infra_telemetry::{Metrics, RequestSpan};
@@ -51,6 +53,17 @@ pub async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: 
     response
 }
 
+/// Middleware that ends kept connections while the process drains, so that no request is on its way when they close.
+pub async fn let_go(State(draining): State<watch::Receiver<bool>>, request: Request, next: Next) -> Response {
+    let is_kept = request.version() < Version::HTTP_2;
+    let mut response = next.run(request).await;
+    if is_kept && *draining.borrow() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 fn route_of(request: &Request) -> String {
     request
         .extensions()
@@ -68,5 +81,47 @@ fn method_of(request: &Request) -> &'static str {
         "DELETE" => "DELETE",
         "HEAD" => "HEAD",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+
+    #[tokio::test]
+    async fn kept_connection_should_end_with_its_next_answer_once_the_process_drains() {
+        let (begin, draining) = watch::channel(false);
+        let router = Router::new()
+            .route("/", get(|| async { "answered" }))
+            .layer(from_fn_with_state(draining, let_go));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let mut kept = TcpStream::connect(address).await.expect("connects");
+        for _ in 0..2 {
+            kept.write_all(ASK).await.expect("sent");
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"answered") {
+                assert!(kept.read_buf(&mut answer).await.expect("read") > 0, "it is kept");
+            }
+        }
+        begin.send_replace(true);
+        kept.write_all(ASK).await.expect("sent");
+        let mut answer = String::new();
+        let ended = kept.read_to_string(&mut answer);
+        tokio::time::timeout(std::time::Duration::from_secs(10), ended)
+            .await
+            .expect("the connection ends")
+            .expect("read");
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert!(answer.ends_with("answered"), "{answer}");
     }
 }

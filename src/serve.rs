@@ -5,17 +5,20 @@ use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vaultstream_infra_telemetry::{LogFormat, LogOptions, Metrics, SpanOptions, Telemetry};
 use vaultstream_kernel::Observer;
+use vaultstream_query_api::Drain;
 use vaultstream_workflows::Services as WorkflowServices;
 
 use crate::assembly::Assembly;
 use crate::config::{Config, LogFormat as ConfiguredFormat, Overrides};
+use crate::event_versions::Overtaken;
 use crate::faults::HaltAt;
 use crate::observer::Observed;
 use crate::parts::doors::Doors;
@@ -27,9 +30,11 @@ use crate::seed::Seeds;
 use crate::web::Dashboard;
 
 /// How long open requests may take when the process stops.
-const DRAIN_SECONDS: u64 = 10;
+const DRAIN: Duration = Duration::from_secs(10);
 /// How long a process that stops still answers, so that whoever routes to it sees that it is not ready any more.
-const NOTICE_SECONDS: u64 = 2;
+const NOTICE: Duration = Duration::from_secs(2);
+/// Over how long sockets are then closed, each at a moment of its own, so that their clients do not come back at once.
+const SPREAD: Duration = Duration::from_secs(5);
 
 /// Runs the product until it is told to stop.
 pub fn run(file: Option<&Path>, overrides: &Overrides, roles: &Roles, demo: bool) -> Result<()> {
@@ -91,7 +96,7 @@ async fn serve(config: Config, roles: &Roles, metrics: &Metrics, demo: bool) -> 
             return Ok(());
         }
     }
-    let (drain, draining) = watch::channel(false);
+    let (begin, drain) = drain_of(&assembly);
     let (heads, reads) = start_parts(&assembly, roles, observer, &stop).await?;
     let doors = Doors {
         config: &config,
@@ -101,7 +106,7 @@ async fn serve(config: Config, roles: &Roles, metrics: &Metrics, demo: bool) -> 
         heads: heads.subscribe(),
         reads,
         dashboard,
-        draining,
+        drain: drain.clone(),
     };
     let app = doors.router().await?;
     let quiet = CancellationToken::new();
@@ -112,24 +117,34 @@ async fn serve(config: Config, roles: &Roles, metrics: &Metrics, demo: bool) -> 
     if demo && roles.is_all() {
         announce_demo(&seeds, &assembly, address).await?;
     }
-    wait_for_signal().await?;
+    let overtaken = wait_for_the_end(assembly.overtaken.clone()).await?;
     tracing::info!("stopping");
-    drain.send_replace(true);
-    if assembly.is_shared && roles.has_doors() {
+    begin.send_replace(true);
+    if roles.has_doors() {
         // Until whoever routes here has noticed, requests still come and are still answered.
-        assembly.clock.sleep_ms(NOTICE_SECONDS * 1_000).await;
+        tokio::time::sleep(drain.notice()).await;
     }
     quiet.cancel();
-    if tokio::time::timeout(std::time::Duration::from_secs(DRAIN_SECONDS), server)
-        .await
-        .is_err()
-    {
-        tracing::warn!("some requests did not end in time");
+    let ending = async { tokio::join!(server, drain.ended()) };
+    if tokio::time::timeout(DRAIN, ending).await.is_err() {
+        tracing::warn!("some requests or sockets did not end in time");
     }
     stop.cancel();
     // Leases are given back and cursors kept by their own tasks, which have seen the stop.
     assembly.ended().await;
-    Ok(())
+    overtaken.map_or(Ok(()), |reason| Err(anyhow!(reason)))
+}
+
+/// How callers are let go, and what begins it.
+fn drain_of(assembly: &Assembly) -> (watch::Sender<bool>, Drain) {
+    let (begin, begun) = watch::channel(false);
+    let (notice, spread) = if assembly.is_shared {
+        (NOTICE, SPREAD)
+    } else {
+        // There is no other process to come back to.
+        (Duration::ZERO, Duration::ZERO)
+    };
+    (begin, Drain::new(begun, notice, spread))
 }
 
 fn seeds<'a>(config: &'a Config, assembly: &Assembly) -> Seeds<'a> {
@@ -204,10 +219,20 @@ async fn announce_demo(seeds: &Seeds<'_>, assembly: &Assembly, address: SocketAd
     Ok(())
 }
 
-async fn wait_for_signal() -> Result<()> {
+/// Returns when the process is told to stop, or must; the reason then.
+async fn wait_for_the_end(overtaken: Option<Overtaken>) -> Result<Option<String>> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let must = async {
+        if let Some(mut told) = overtaken
+            && let Ok(reason) = told.wait_for(Option::is_some).await
+        {
+            return reason.clone();
+        }
+        std::future::pending().await
+    };
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
-        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| None).map_err(Into::into),
+        _ = terminate.recv() => Ok(None),
+        reason = must => Ok(reason),
     }
 }

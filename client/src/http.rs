@@ -24,7 +24,10 @@ pub enum ClientError {
     /// The server refused.
     #[error("{}: {} {}", .0.code, .0.detail, .0.remedy)]
     Refused(Box<Problem>),
-    /// No answer came, or the connection broke: whether the request had an effect is unknown.
+    /// No connection was made, so the request was not sent: another address may be tried.
+    #[error("the server cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// The request was sent and no answer came: whether it had an effect is unknown.
     #[error("no answer from the server")]
     Connection(#[source] reqwest::Error),
     /// The answer is not what the API promises.
@@ -156,7 +159,7 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        read(request.send().await.map_err(ClientError::Connection)?).await
+        read(request.send().await.map_err(unanswered)?).await
     }
 
     /// The chains of the installation.
@@ -254,6 +257,15 @@ impl Client {
             .post(&format!("/v1/sandbox/{slug}/faucet"), body, With::default())
             .await?
             .body)
+    }
+}
+
+/// Whether the request left at all is what tells a safe next try from an unclear outcome.
+fn unanswered(error: reqwest::Error) -> ClientError {
+    if error.is_connect() {
+        ClientError::Unreachable(error)
+    } else {
+        ClientError::Connection(error)
     }
 }
 

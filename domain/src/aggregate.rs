@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use vaultstream_event_schemas::canonical::CanonicalError;
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::payload::Encoded;
-use vaultstream_event_schemas::upcast::{Chain, UpcastError, released};
-use vaultstream_event_schemas::{StreamId, StreamKind};
+use vaultstream_event_schemas::upcast::{Chain, NotYet, UpcastError, released};
+use vaultstream_event_schemas::{StreamId, StreamKind, Versions};
 
 use crate::decider::{Decider, WireEvent};
 use crate::execution::{Execution, ExecutionEvent, ExecutionState, Slots, SlotsEvent, SlotsState};
@@ -75,6 +75,17 @@ macro_rules! aggregates {
     };
 }
 
+/// Why an event has no bytes.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// It has no canonical form.
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+    /// A process lives that would not read it.
+    #[error(transparent)]
+    NotYet(#[from] NotYet),
+}
+
 /// A decider whose state can be taken out of [`State`].
 pub trait OfState: Decider {
     /// The state, when it is of this aggregate.
@@ -95,6 +106,23 @@ aggregates! {
 }
 
 impl Event {
+    /// [`Self::encode`] at a version that every living process reads, by what may be written; without that, at the
+    /// version of this build.
+    pub fn encode_within(&self, allowed: Option<&Versions>) -> Result<Encoded, WriteError> {
+        let encoded = self.encode()?;
+        #[cfg(debug_assertions)]
+        let encoded = vaultstream_event_schemas::rehearsal::newer(encoded);
+        match allowed {
+            Some(allowed) => Ok(RELEASED.within(encoded, allowed)?),
+            None => Ok(encoded),
+        }
+    }
+
+    /// The highest version of every type that this build reads.
+    pub fn reads() -> Versions {
+        RELEASED.reads()
+    }
+
     /// Reads a stored event as what it means today: upcast to current versions, 1 → N.
     pub fn read(stored: &StoredEvent) -> Result<Vec<Self>, UpcastError> {
         Self::read_with(&RELEASED, stored)

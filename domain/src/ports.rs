@@ -18,6 +18,7 @@ pub mod progress;
 pub mod publisher;
 pub mod rate_limits;
 pub mod runtime;
+pub mod version_gate;
 pub mod view_store;
 
 pub use bus::Bus;
@@ -32,4 +33,5 @@ pub use progress::Progress;
 pub use publisher::Publisher;
 pub use rate_limits::RateLimits;
 pub use runtime::{Clock, Ids, Rng, Spawn};
+pub use version_gate::VersionGate;
 pub use view_store::ViewStore;

@@ -18,10 +18,13 @@ pub mod payload;
 pub mod placement;
 pub mod public_event;
 pub mod record;
+#[cfg(debug_assertions)]
+pub mod rehearsal;
 pub mod sealed;
 pub mod status;
 pub mod token;
 pub mod upcast;
+pub mod versions;
 
 pub mod execution;
 pub mod organization;
@@ -45,3 +48,4 @@ pub use payload::{Encoded, Payload};
 pub use placement::{Family, Registry, ShardNumber};
 pub use sealed::Sealed;
 pub use status::{AccountStatus, ExecutionStatus, TransferStatus};
+pub use versions::Versions;

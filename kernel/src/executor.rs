@@ -13,8 +13,8 @@
 //! A caller who finds the queue full waits for room, in order of arrival, with whoever else waits: so many and so long at
 //! most. Whoever goes away meanwhile leaves their place to the next, and has asked for nothing.
 //!
-//! Refuses: more callers than may wait and longer than they may, use cases that break the rules of [`Transact`]; a panic
-//! in one fails that command only.
+//! Refuses: more callers than may wait and longer than they may, use cases that break the rules of [`Transact`], events
+//! that a living process would not read; a panic in one fails that command only.
 
 mod append;
 mod batch;
@@ -37,6 +37,7 @@ pub use error::ExecuteError;
 
 use crate::line::Line;
 use crate::observer::{Fact, Observer};
+use crate::writable::Writable;
 use run::Core;
 
 /// Bounds of an executor.
@@ -155,6 +156,11 @@ pub struct Executor {
 impl Executor {
     /// Starts an executor. When `shutdown` is cancelled it takes no more, answers what it has taken, and ends.
     pub fn start(options: Options, ports: Ports, shutdown: CancellationToken) -> Self {
+        Self::gated(options, ports, Writable::own(), shutdown)
+    }
+
+    /// [`Self::start`], with a bound on the event versions that are written.
+    pub fn gated(options: Options, ports: Ports, writable: Writable, shutdown: CancellationToken) -> Self {
         let (sender, queue) = mpsc::channel(options.queue.max(1));
         let handle = Self {
             queue: sender,
@@ -164,7 +170,7 @@ impl Executor {
         };
         let spawn = Arc::clone(&ports.spawn);
         let snapshots = snapshots::start(&ports);
-        let core = Core::new(options, ports, snapshots);
+        let core = Core::new(options, ports, writable, snapshots);
         spawn.spawn("executor", Box::pin(core.run(queue, shutdown)));
         handle
     }

@@ -14,6 +14,7 @@ pub mod observer;
 pub mod relay;
 pub mod tailer;
 pub mod trace;
+pub mod writable;
 
 pub use consumer::{Consumer, ConsumerError};
 pub use executor::{Committed, EventPlace, ExecuteError, Executor, Options, Ports};
@@ -23,3 +24,4 @@ pub use log_bus::LogBus;
 pub use observer::{Fact, Observer, TracingObserver};
 pub use relay::{Relay, RelayOptions, RelayPorts, Relaying};
 pub use tailer::{Batch, Follower, Mark, TailError, Tailer};
+pub use writable::Writable;

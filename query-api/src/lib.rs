@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod caller;
+pub mod drain;
 pub mod freshness;
 pub mod http;
 pub mod hub;
@@ -21,6 +22,7 @@ pub mod socket;
 #[cfg(test)]
 mod rig;
 
+pub use drain::Drain;
 pub use router::router;
 pub use schema::sdl;
 pub use services::{HeadSeen, Heads, Services};

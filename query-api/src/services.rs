@@ -10,6 +10,7 @@ use vaultstream_event_schemas::token::MacKey;
 use vaultstream_event_schemas::{AssetId, ChainId, Timestamp};
 use vaultstream_projectors::read::Reads;
 
+use crate::drain::Drain;
 use crate::hub::Hub;
 
 /// A chain's head and when it was first seen.
@@ -41,8 +42,8 @@ pub struct Services {
     pub mac: MacKey,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
-    /// Turns true when the process drains: sockets then say so and close.
-    pub drain: watch::Receiver<bool>,
+    /// How sockets are let go when the process stops.
+    pub drain: Drain,
 }
 
 impl Services {

@@ -3,7 +3,11 @@
 //! A socket may stay silent for three seconds before `connection_init`, is pinged every twenty, and ends within a second
 //! of its credential. What is written is awaited, so a slow client slows its own streams and nobody else's; the hub
 //! conflates or resumes for it. Close codes: 4400 not understood, 4401 no credential or revoked, 4408 no init in time,
-//! 4409 operation id in use, 4429 too much, 1012 the process drains, 1011 our fault.
+//! 4409 operation id in use, 4429 too much, 1012 the process restarts, 1011 our fault.
+//!
+//! A process that drains answers new sockets with 503 `restarting` and `Retry-After`. Open ones go on for a notice and a
+//! random part of a spread; then their operations are completed and they are closed with 1012, so that clients come back
+//! one after another, to another process, and resume with `after`.
 
 mod message;
 mod session;
@@ -42,6 +46,9 @@ pub async fn upgrade(State(parts): State<Arc<Parts>>, request: Request) -> Resul
     let (mut head, _) = request.into_parts();
     let info = head.extensions.get::<RequestInfo>().cloned();
     let info = info.ok_or_else(|| ApiError::new(ErrorCode::Internal).detail("the edge is not in place"))?;
+    if parts.services.drain.has_begun() {
+        return Err(ApiError::new(ErrorCode::Restarting).retry_after(1));
+    }
     let refused = |detail: String| ApiError::new(ErrorCode::QueryInvalid).detail(detail);
     let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &())
         .await
@@ -62,5 +69,6 @@ pub async fn upgrade(State(parts): State<Arc<Parts>>, request: Request) -> Resul
         .max_frame_size(limits::MAX_BODY)
         .max_write_buffer_size(1024 * 1024)
         .on_failed_upgrade(|error| tracing::debug!(%error, "an upgrade failed"));
-    Ok(upgrade.on_upgrade(move |socket| session::run(parts, info, principal, socket)))
+    let drain = parts.services.drain.clone();
+    Ok(upgrade.on_upgrade(move |socket| drain.hold(session::run(parts, info, principal, socket))))
 }

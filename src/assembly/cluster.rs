@@ -13,7 +13,7 @@ use vaultstream_infra_kafka::{
     Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
 };
 use vaultstream_infra_postgres::{
-    DatabaseConfig, Migrate, Part, PgLeases, PgLog, PgLogOptions, PgProgress, Shards,
+    DatabaseConfig, Migrate, Part, PgLeases, PgLog, PgLogOptions, PgProgress, PgVersionGate, Shards,
 };
 use vaultstream_infra_redis::{Link, RedisOptions, RedisRateLimits};
 use vaultstream_infra_runtime::MemoryRateLimits;
@@ -32,10 +32,8 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
     let engines = config.engines()?;
     let migrates = roles.has(Role::Migrate);
     let log = open_log(config, migrates, clock).await?;
-    let (progress, leases) = (
-        PgProgress::new(log.first_database()),
-        PgLeases::new(log.first_database()),
-    );
+    let first = log.first_database();
+    let (progress, leases) = (PgProgress::new(first.clone()), PgLeases::new(first.clone()));
     let log: Arc<dyn EventLog> = Arc::new(log);
     let (bus, publisher) = ways(engines.kafka, roles, &log).await?;
     // Commands need no views, and go on without them.
@@ -68,6 +66,7 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
         views,
         progress: Arc::new(progress),
         leases: Arc::new(leases),
+        version_gate: Arc::new(PgVersionGate::new(first)),
         rate_limits: engines.redis.map(|redis| rate_limits(redis, clock)).transpose()?,
     })
 }

@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 use vaultstream_domain::ports::EventLog;
 use vaultstream_event_schemas::Family;
 use vaultstream_infra_sqlite::views::{SqliteViews, ViewOptions};
-use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLeases, SqliteLog, SqliteProgress};
+use vaultstream_infra_sqlite::{
+    Options as LogOptions, SqliteLeases, SqliteLog, SqliteProgress, SqliteVersionGate,
+};
 use vaultstream_kernel::LogBus;
 
 use super::Engines;
@@ -35,6 +37,8 @@ pub fn open(config: &Config) -> Result<Engines> {
         .context("the views cannot be opened")?;
     let progress = SqliteProgress::open(&dir.join("progress.db")).context("progress cannot be opened")?;
     let leases = SqliteLeases::open(&dir.join("leases.db")).context("leases cannot be opened")?;
+    let versions = SqliteVersionGate::open(&dir.join("event-versions.db"))
+        .context("the gate of event versions cannot be opened")?;
     Ok(Engines {
         bus: Arc::new(LogBus::new(log.clone())),
         log,
@@ -42,6 +46,7 @@ pub fn open(config: &Config) -> Result<Engines> {
         views: Some(Arc::new(views)),
         progress: Arc::new(progress),
         leases: Arc::new(leases),
+        version_gate: Arc::new(versions),
         // One process: its doors count for themselves.
         rate_limits: None,
     })

@@ -37,7 +37,8 @@ pub fn keyed<T>(answer: Result<T, ClientError>, key: &str) -> Result<T, Ended> {
         ClientError::Refused(problem) if problem.status < 500 => {
             Ended::Answered(ClientError::Refused(problem))
         }
-        ClientError::Configuration(why) => Ended::Answered(ClientError::Configuration(why)),
+        // Nothing was sent.
+        unsent @ (ClientError::Configuration(_) | ClientError::Unreachable(_)) => Ended::Answered(unsent),
         error => Ended::Unclear {
             error,
             idempotency_key: key.to_owned(),

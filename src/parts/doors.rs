@@ -16,6 +16,7 @@ use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
 use vaultstream_infra_telemetry::Metrics;
 use vaultstream_projectors::{Reads, ViewName};
+use vaultstream_query_api::Drain;
 use vaultstream_query_api::hub::Hub;
 use vaultstream_query_api::services::Heads;
 
@@ -51,8 +52,8 @@ pub struct Doors<'a> {
     pub reads: Option<Reads>,
     /// The built dashboard.
     pub dashboard: Dashboard,
-    /// Tells when sockets are to go elsewhere.
-    pub draining: watch::Receiver<bool>,
+    /// Tells when callers are to go elsewhere.
+    pub drain: Drain,
 }
 
 /// An address as a Host header names it.
@@ -76,7 +77,7 @@ impl Doors<'_> {
             executor: self.assembly.executor.clone(),
             progress: self.assembly.engines.progress.clone(),
             relays: self.roles.has(Role::Relay) && self.assembly.engines.publisher.is_some(),
-            draining: self.draining.clone(),
+            draining: self.drain.begun(),
         });
         let mut router = Router::new().merge(health);
         if self.roles.has_doors() {
@@ -141,7 +142,7 @@ impl Doors<'_> {
                 heads: self.heads.clone(),
                 mac,
                 clock: assembly.clock.clone(),
-                drain: self.draining.clone(),
+                drain: self.drain.clone(),
             };
             let rest = vaultstream_query_api::rest::RestParts {
                 services: services.clone(),
@@ -152,10 +153,12 @@ impl Doors<'_> {
                 .merge(vaultstream_query_api::rest::router(rest, &door))
                 .merge(vaultstream_query_api::router(services, door));
         }
-        router = router.layer(from_fn_with_state(
-            Arc::new(self.metrics.clone()),
-            requests::count,
-        ));
+        router = router
+            .layer(from_fn_with_state(
+                Arc::new(self.metrics.clone()),
+                requests::count,
+            ))
+            .layer(from_fn_with_state(self.drain.begun(), requests::let_go));
         if self.dashboard.is_present() && self.roles.has(Role::QueryApi) {
             let dashboard = axum::routing::any(web::serve).with_state(self.dashboard.clone());
             router = router.fallback_service(dashboard);

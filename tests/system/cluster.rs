@@ -1,32 +1,40 @@
 //! The same product role by role on the real engines: a transfer to its end, every role killed and restarted under way,
-//! a rolling restart under load, and the log carried over from the embedded assembly.
+//! a rolling upgrade under load, and the log carried over from the embedded assembly.
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
-use vaultstream_client::http::{Client, ClientError, With};
+use vaultstream_client::http::{Client, With};
 use vaultstream_engines::Cluster;
-use vaultstream_event_schemas::TransferStatus;
 
 use crate::chain::Chain;
 use crate::collector::Collector;
 use crate::people::Person;
-use crate::product::{ETHER, Process, Product, Setup, account, address, program, transfer_body, until};
+use crate::product::{ETHER, Process, Product, Setup, account, address, program};
+use crate::rolling;
 use crate::traces::{self, Subscriber};
 
 /// Every role that runs for itself; the doors are in [`Roles::doors`].
 const BEHIND: [&str; 4] = ["relay", "projectors", "workflows", "watchers"];
 
+/// Which build a process is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// The one under test.
+    This,
+    /// The one after it, rehearsed.
+    Next,
+}
+
 /// The processes of a cluster on one set of engines.
-struct Roles {
-    dir: TempDir,
+pub struct Roles {
+    /// Configuration and data.
+    pub dir: TempDir,
     config: PathBuf,
     engines: Cluster,
     chain: Chain,
@@ -68,29 +76,39 @@ impl Roles {
         Ok(std::fs::write(&self.config, config)?)
     }
 
-    fn command(&self, verb: &str) -> Result<Command> {
+    /// A verb on this cluster.
+    pub fn command(&self, verb: &str) -> Result<Command> {
         let mut command = Command::new(program("VAULTSTREAM_BIN")?);
         command.arg(verb).arg("--config").arg(&self.config);
         command.arg("--data-dir").arg(self.dir.path().join("data"));
         Ok(command)
     }
 
-    fn spawn(&self, role: &str) -> Result<Process> {
+    /// How a role is run.
+    pub fn serve(&self, build: Build, role: &str) -> Result<Command> {
         let mut command = self.command("serve")?;
         command.args(["--role", role, "--listen", "127.0.0.1:0"]);
-        Process::start(&mut command)
+        if build == Build::Next {
+            command.env("VAULTSTREAM_REHEARSE", "next");
+        }
+        Ok(command)
     }
 
-    /// A role, ready; and where it answers.
-    fn role(&self, role: &str) -> Result<(Process, String)> {
-        let process = self.spawn(role)?;
+    /// A role, started.
+    pub fn spawn(&self, build: Build, role: &str) -> Result<Process> {
+        Process::start(&mut self.serve(build, role)?)
+    }
+
+    /// A role that answers; and where.
+    pub fn role(&self, build: Build, role: &str) -> Result<(Process, String)> {
+        let process = self.spawn(build, role)?;
         let ready = |l: &str| l.strip_prefix("Vaultstream is ready at ").map(str::to_owned);
         let base = process.line(ready).with_context(|| format!("role {role}"))?;
         Ok((process, base))
     }
 
     async fn migrate(&self) -> Result<()> {
-        let mut process = self.spawn("migrate")?;
+        let mut process = self.spawn(Build::This, "migrate")?;
         ensure!(process.wait_for_end().await?.success(), "the migration failed");
         Ok(())
     }
@@ -112,7 +130,7 @@ impl Roles {
     }
 
     fn doors(&self) -> Result<(Process, String)> {
-        self.role("command-api,query-api")
+        self.role(Build::This, "command-api,query-api")
     }
 }
 
@@ -128,14 +146,14 @@ async fn pay(product: &Product, key: &str) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Result<()> {
+async fn transfer_should_complete_whatever_role_is_killed_restarted_or_upgraded() -> Result<()> {
     let (roles, collector) = (Roles::start()?, Collector::start().await);
     let config = std::fs::read_to_string(&roles.config)?;
     std::fs::write(&roles.config, config + &traces::config(&collector))?;
     roles.migrate().await?;
     let mut behind = Vec::new();
     for role in BEHIND {
-        behind.push((role, roles.role(role)?.0));
+        behind.push((role, roles.role(Build::This, role)?.0));
     }
     let (doors, base) = roles.doors()?;
     let mut seeding = roles.seed()?;
@@ -157,7 +175,7 @@ async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Resu
             .transfer(&from, &address(&to)?, ETHER / 1_000, &format!("kill-{role}"))
             .await?;
         process.kill();
-        *process = roles.role(role)?.0;
+        *process = roles.role(Build::This, role)?.0;
         let done = product
             .completed(&id)
             .await
@@ -171,7 +189,7 @@ async fn transfer_should_complete_whatever_role_is_killed_or_restarted() -> Resu
         .balance_is(&account(&payouts)?, |wei| wei == expected)
         .await?;
 
-    rolling_restart(&roles, product, behind).await?;
+    rolling::upgrade(&roles, product, behind).await?;
     let _ = (&roles.engines, &roles.chain);
     Ok(())
 }
@@ -223,73 +241,6 @@ async fn revocation_reaches_the_other_door(roles: &Roles, product: &Product) -> 
             begun.elapsed() < Duration::from_secs(1),
             "the other door still lets it in"
         );
-    }
-    Ok(())
-}
-
-/// Two doors and two of everything behind them; each is restarted by SIGTERM while commands go on. A client tries the
-/// other door when one does not take its connection, as any balancer does; no command that was taken is lost.
-async fn rolling_restart(
-    roles: &Roles,
-    first: Product,
-    mut behind: Vec<(&'static str, Process)>,
-) -> Result<()> {
-    let (second, second_base) = roles.doors()?;
-    let vault = first.vault("Operations").await?;
-    let to = address(&first.vault("Payouts").await?)?;
-    let (stop, key) = (Arc::new(AtomicBool::new(false)), first.key.clone());
-    let bases = Arc::new(std::sync::Mutex::new(vec![first.base.clone(), second_base]));
-    let load = tokio::spawn({
-        let (stop, bases) = (stop.clone(), bases.clone());
-        async move {
-            let mut taken = Vec::new();
-            while !stop.load(Ordering::SeqCst) {
-                let key_of = format!("rolling-{}", taken.len());
-                let body = transfer_body(&vault, &to, "1");
-                let id = until("a door takes the command", || async {
-                    let doors = bases.lock().map(|b| b.clone()).unwrap_or_default();
-                    for base in doors {
-                        let client = Client::try_new(&base, Some(&key))?;
-                        match client.request_transfer(&body, &key_of).await {
-                            Ok(answer) => return Ok(Some(answer.body.id.to_string())),
-                            Err(ClientError::Connection(_)) => {}
-                            Err(error) => return Err(error.into()),
-                        }
-                    }
-                    Ok(None)
-                })
-                .await?;
-                taken.push(id);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            anyhow::Ok(taken)
-        }
-    });
-    for (role, process) in &mut behind {
-        ensure!(process.terminate().await?.success(), "{role} did not end well");
-        *process = roles.role(role)?.0;
-    }
-    let mut doors = [first.process, second];
-    for (index, process) in doors.iter_mut().enumerate() {
-        ensure!(process.terminate().await?.success(), "a door did not end well");
-        let (next, base) = roles.doors()?;
-        *process = next;
-        if let Ok(mut bases) = bases.lock() {
-            bases[index] = base;
-        }
-    }
-    stop.store(true, Ordering::SeqCst);
-    let taken = load.await??;
-    ensure!(taken.len() > 20, "only {} commands in all that time", taken.len());
-    let base = bases.lock().map(|b| b[0].clone()).unwrap_or_default();
-    let client = Client::try_new(&base, Some(&first.key))?;
-    for id in &taken {
-        let over = until("every command that was taken is carried out", || async {
-            let transfer = client.transfer(id).await?.body;
-            Ok(transfer.status.is_terminal().then_some(transfer.status))
-        })
-        .await?;
-        ensure!(over == TransferStatus::Completed, "{id} ended as {over:?}");
     }
     Ok(())
 }

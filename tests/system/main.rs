@@ -18,6 +18,7 @@ mod people;
 mod product;
 mod races;
 mod refusal;
+mod rolling;
 #[path = "../../infra/sandbox/evm/tests/suite/signer.rs"]
 #[expect(dead_code, reason = "the sandbox's own suite spoils signatures, too")]
 mod signer;

@@ -322,8 +322,8 @@ async fn keys_and_addresses_that_cannot_be_used_should_be_named() -> Result<()> 
         ),
         (
             vec!["--url", "http://127.0.0.1:9", "--key", &file],
-            4,
-            vec!["http://127.0.0.1:9", "no answer"],
+            5,
+            vec!["http://127.0.0.1:9", "cannot be reached"],
         ),
         (vec!["--url", base, "--key", &file], 0, vec![]),
     ] {
@@ -335,7 +335,13 @@ async fn keys_and_addresses_that_cannot_be_used_should_be_named() -> Result<()> 
         let output = run(&mut command).await?;
         ended(&output, code, &wanted).with_context(|| format!("{words:?}"))?;
     }
-    // A request that may have been taken names the key to ask again with.
+    // A request that may have been taken names the key to ask again with: it was sent, and its answer was cut.
+    let cutter = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let cut = format!("http://{}", cutter.local_addr()?);
+    let cutting = std::thread::spawn(move || {
+        let (mut socket, _) = cutter.accept()?;
+        std::io::Read::read(&mut socket, &mut [0; 512])
+    });
     let mut command = Command::new(program("VAULTSTREAM_BIN")?);
     command.args([
         "vault",
@@ -344,11 +350,13 @@ async fn keys_and_addresses_that_cannot_be_used_should_be_named() -> Result<()> 
         "--chain",
         "eip155:31337",
         "--url",
-        "http://127.0.0.1:9",
+        &cut,
         "--key",
         &file,
     ]);
     let lost = run(command.args(["--idempotency-key", "lost-1"])).await?;
     ended(&lost, 4, &["--idempotency-key lost-1"])?;
+    let sent = cutting.join().expect("the thread does not panic")?;
+    ensure!(sent > 0, "nothing was sent");
     Ok(())
 }

@@ -93,6 +93,24 @@ async fn problem_should_become_a_refusal_and_noise_should_not() {
     let nobody = Client::try_new("http://127.0.0.1:9", None).expect("valid");
     assert!(matches!(
         nobody.transfer("a").await,
-        Err(ClientError::Connection(_))
+        Err(ClientError::Unreachable(_))
     ));
+}
+
+#[tokio::test]
+async fn answer_that_was_cut_should_not_look_like_a_server_that_was_not_reached() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let base = format!("http://{}", listener.local_addr().expect("bound"));
+    let cutting = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a connection");
+        let mut some = [0; 512];
+        let read = tokio::io::AsyncReadExt::read(&mut socket, &mut some).await;
+        assert!(read.expect("readable") > 0, "the request was sent");
+    });
+    let client = Client::try_new(&base, None).expect("valid");
+    let cut = client.request_transfer(&request(), "k-2").await;
+    assert!(matches!(cut, Err(ClientError::Connection(_))), "{cut:?}");
+    cutting.await.expect("read and cut");
 }

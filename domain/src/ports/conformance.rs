@@ -12,4 +12,5 @@ pub mod publisher;
 pub mod rate_limits;
 pub mod runtime;
 pub mod sample;
+pub mod version_gate;
 pub mod view_store;

@@ -170,6 +170,11 @@ pub(super) const PAGES: &[(&str, &str)] = &[
         include_str!("../../../docs/errors/read-model-behind.md"),
     ),
     ("overloaded", include_str!("../../../docs/errors/overloaded.md")),
+    ("restarting", include_str!("../../../docs/errors/restarting.md")),
+    (
+        "upgrade-in-progress",
+        include_str!("../../../docs/errors/upgrade-in-progress.md"),
+    ),
     ("timeout", include_str!("../../../docs/errors/timeout.md")),
     ("clock-skew", include_str!("../../../docs/errors/clock-skew.md")),
     (

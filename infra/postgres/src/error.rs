@@ -95,15 +95,18 @@ pub enum OpenError {
         /// Who asks.
         wanted: String,
     },
-    /// A newer build has written the schema.
+    /// A newer build has changed the schema in a way this one cannot work with.
     #[error(
-        "database {database} has schema {found} and this build knows {known}; run the newer build that wrote it"
+        "database {database} has schema {found}, which needs a build that knows schema {floor} at least, and this build \
+         knows {known}; run the newer build that wrote it"
     )]
     Newer {
         /// Its configured name.
         database: String,
         /// Its schema.
         found: i32,
+        /// The oldest schema whose builds can work with it.
+        floor: i32,
         /// The newest schema of this build.
         known: i32,
     },

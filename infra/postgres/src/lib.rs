@@ -1,8 +1,8 @@
-//! The cluster's event log, snapshots, progress and leases on PostgreSQL.
+//! The cluster's event log, snapshots, progress, leases and gate of event versions on PostgreSQL.
 //!
 //! Invariants: one batch is one autocommit statement a database, so a process that stops holds no lock; whatever is
 //! answered as done is durable. Several processes may use the same databases and take turns. Refuses at start: servers
-//! before version 15, another cluster's database, a schema of a newer build, clocks that disagree, shards that are
+//! before version 15, another cluster's database, a schema this build cannot work with, clocks that disagree, shards that are
 //! configured elsewhere than they are kept.
 
 pub mod baseline;
@@ -14,6 +14,7 @@ mod migrations;
 pub mod options;
 pub mod progress;
 mod registry;
+pub mod version_gate;
 
 pub use database::{Database, Migrate};
 pub use error::OpenError;
@@ -21,3 +22,4 @@ pub use leases::PgLeases;
 pub use log::PgLog;
 pub use options::{DatabaseConfig, Part, PgLogOptions, Shards};
 pub use progress::PgProgress;
+pub use version_gate::PgVersionGate;

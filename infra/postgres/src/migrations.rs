@@ -1,8 +1,10 @@
 //! The steps of the schema: forward only, numbered from 1, each in a transaction of its own, under a lock that makes
 //! processes that start together take turns.
 //!
-//! A released step is never changed: its checksum is stored and compared. Refuses: a schema with more steps than this
-//! build has, a step that differs, an older schema when the process may not change it.
+//! A released step is never changed: its checksum is stored and compared. Each step records its floor: the oldest schema
+//! whose builds can still work beside it, so that a process of the build before starts again while an upgrade rolls.
+//! Refuses: a schema with a step whose floor is above this build, a step that differs, an older schema when the process
+//! may not change it.
 
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, Executor, PgConnection};
@@ -10,12 +12,29 @@ use sqlx::{Connection, Executor, PgConnection};
 use crate::database::Migrate;
 use crate::error::{OpenError, opening};
 
+/// A step of the schema.
+struct Step {
+    name: &'static str,
+    sql: &'static str,
+    /// The newest step a build must know to work beside this one; its own number when older builds must not.
+    floor: i32,
+}
+
+const fn step(name: &'static str, sql: &'static str, floor: i32) -> Step {
+    Step { name, sql, floor }
+}
+
 /// The steps, in order.
-const STEPS: &[(&str, &str)] = &[
-    ("log", include_str!("migrations/0001_log.sql")),
-    ("append", include_str!("migrations/0002_append.sql")),
-    ("stock", include_str!("migrations/0003_stock.sql")),
+const STEPS: &[Step] = &[
+    step("log", include_str!("migrations/0001_log.sql"), 1),
+    step("append", include_str!("migrations/0002_append.sql"), 2),
+    step("stock", include_str!("migrations/0003_stock.sql"), 2),
+    // Builds before it announce nothing and would be passed over.
+    step("versions", include_str!("migrations/0004_versions.sql"), 4),
 ];
+/// What stands in the schema: number, checksum and floor. Steps of builds that recorded no floor have their own number.
+const DONE: &str = "SELECT number, checksum, coalesce((to_jsonb(m) ->> 'floor')::integer, number) \
+     FROM vaultstream.migration m ORDER BY number";
 /// The advisory lock of a start: `VSlg` and a number of its own.
 const LOCK: &str = "SELECT pg_advisory_lock(1448307559, 1)";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(1448307559, 1)";
@@ -45,42 +64,19 @@ pub(crate) async fn run(
     migrate: Migrate,
 ) -> Result<(), OpenError> {
     let reading = opening(database, "read");
-    let known = number(STEPS.len());
     let exists: bool = sqlx::query_scalar("SELECT to_regclass('vaultstream.migration') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await
         .map_err(&reading)?;
-    let done: Vec<(i32, Vec<u8>)> = if exists {
-        sqlx::query_as("SELECT number, checksum FROM vaultstream.migration ORDER BY number")
+    let done: Vec<(i32, Vec<u8>, i32)> = if exists {
+        sqlx::query_as(DONE)
             .fetch_all(&mut *connection)
             .await
             .map_err(&reading)?
     } else {
         Vec::new()
     };
-    let found = done.last().map_or(0, |(number, _)| *number);
-    if found > known {
-        return Err(OpenError::Newer {
-            database: database.to_owned(),
-            found,
-            known,
-        });
-    }
-    for ((step, checksum), (_, sql)) in done.iter().zip(STEPS) {
-        if checksum[..] != Sha256::digest(sql)[..] {
-            return Err(OpenError::Changed {
-                database: database.to_owned(),
-                step: *step,
-            });
-        }
-    }
-    if found < known && migrate == Migrate::Refuse {
-        return Err(OpenError::Older {
-            database: database.to_owned(),
-            found,
-            known,
-        });
-    }
+    judge(database, &done, migrate)?;
     let writing = opening(database, "brought to the current schema");
     if !exists {
         (&mut *connection)
@@ -92,18 +88,66 @@ pub(crate) async fn run(
             .await
             .map_err(&writing)?;
     }
-    for (index, (name, sql)) in STEPS.iter().enumerate().skip(done.len()) {
-        let mut transaction = connection.begin().await.map_err(&writing)?;
-        (&mut *transaction).execute(*sql).await.map_err(&writing)?;
-        sqlx::query("INSERT INTO vaultstream.migration (number, name, checksum) VALUES ($1, $2, $3)")
-            .bind(number(index + 1))
-            .bind(*name)
-            .bind(&Sha256::digest(sql)[..])
-            .execute(&mut *transaction)
+    if done.len() < STEPS.len() {
+        (&mut *connection)
+            .execute("ALTER TABLE vaultstream.migration ADD COLUMN IF NOT EXISTS floor integer")
             .await
             .map_err(&writing)?;
+    }
+    for (index, Step { name, sql, floor }) in STEPS.iter().enumerate().skip(done.len()) {
+        let mut transaction = connection.begin().await.map_err(&writing)?;
+        (&mut *transaction).execute(*sql).await.map_err(&writing)?;
+        sqlx::query(
+            "INSERT INTO vaultstream.migration (number, name, checksum, floor) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(number(index + 1))
+        .bind(*name)
+        .bind(&Sha256::digest(sql)[..])
+        .bind(floor)
+        .execute(&mut *transaction)
+        .await
+        .map_err(&writing)?;
         transaction.commit().await.map_err(&writing)?;
         tracing::info!(database, step = index + 1, name, "the schema took a step");
+    }
+    Ok(())
+}
+
+/// Refuses what this build cannot work with.
+fn judge(database: &str, done: &[(i32, Vec<u8>, i32)], migrate: Migrate) -> Result<(), OpenError> {
+    let (known, database) = (number(STEPS.len()), database.to_owned());
+    let found = done.last().map_or(0, |(number, ..)| *number);
+    let ahead = done.iter().filter(|(number, ..)| *number > known);
+    let floor = ahead.map(|(.., floor)| *floor).max().unwrap_or(0);
+    if floor > known {
+        return Err(OpenError::Newer {
+            database,
+            found,
+            floor,
+            known,
+        });
+    }
+    for ((step, checksum, _), Step { sql, .. }) in done.iter().zip(STEPS) {
+        if checksum[..] != Sha256::digest(sql)[..] {
+            let step = *step;
+            return Err(OpenError::Changed { database, step });
+        }
+    }
+    if found < known && migrate == Migrate::Refuse {
+        return Err(OpenError::Older {
+            database,
+            found,
+            known,
+        });
+    }
+    if found > known {
+        tracing::info!(
+            database,
+            found,
+            known,
+            floor,
+            "the schema is newer and can be worked with"
+        );
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use vaultstream_domain::ports::Leases;
 use vaultstream_domain::ports::leases::{LeaseError, MAX_LEASE};
 
-use crate::database::{FileKind, OpenError};
+use crate::database::{FileKind, OpenError, Synchronous};
 use crate::small_file::SmallFile;
 
 /// `VSls`.
@@ -36,7 +36,7 @@ pub struct SqliteLeases(SmallFile);
 impl SqliteLeases {
     /// Opens or creates the file.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        SmallFile::open(path, &KIND).map(Self)
+        SmallFile::open(path, &KIND, Synchronous::Normal).map(Self)
     }
 
     async fn run<T: Send + 'static>(
@@ -54,9 +54,9 @@ impl SqliteLeases {
 /// Microseconds of this machine's clock.
 #[expect(
     clippy::disallowed_methods,
-    reason = "this adapter is the store whose clock the leases run by"
+    reason = "this adapter is the store whose clock leases and announcements run by"
 )]
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

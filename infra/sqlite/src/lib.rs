@@ -1,4 +1,5 @@
-//! The embedded engines: event log, views, progress and leases in SQLite files of the data directory.
+//! The embedded engines: event log, views, progress, leases and the gate of event versions, in SQLite files of the data
+//! directory.
 //!
 //! Invariants: one process writes a file; whatever is answered as done is in the file.
 
@@ -8,10 +9,12 @@ pub mod log;
 pub mod progress;
 mod readers;
 mod small_file;
+pub mod version_gate;
 pub mod views;
 
 pub use database::{OpenError, Synchronous};
 pub use leases::SqliteLeases;
 pub use log::{Options, SqliteLog};
 pub use progress::SqliteProgress;
+pub use version_gate::SqliteVersionGate;
 pub use views::{SqliteViews, ViewOptions};

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use vaultstream_domain::ports::Progress;
 use vaultstream_domain::ports::progress::ProgressError;
 
-use crate::database::{FileKind, OpenError};
+use crate::database::{FileKind, OpenError, Synchronous};
 use crate::small_file::SmallFile;
 
 /// `VSpr`.
@@ -29,7 +29,7 @@ pub struct SqliteProgress(SmallFile);
 impl SqliteProgress {
     /// Opens or creates the file.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        SmallFile::open(path, &KIND).map(Self)
+        SmallFile::open(path, &KIND, Synchronous::Normal).map(Self)
     }
 
     async fn run<T: Send + 'static>(

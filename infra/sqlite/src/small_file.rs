@@ -19,8 +19,8 @@ pub(crate) struct SmallFile {
 
 impl SmallFile {
     /// Opens or creates the file.
-    pub(crate) fn open(path: &Path, kind: &FileKind) -> Result<Self, OpenError> {
-        let (connection, lock) = open_writer(path, kind, Synchronous::Normal)?;
+    pub(crate) fn open(path: &Path, kind: &FileKind, synchronous: Synchronous) -> Result<Self, OpenError> {
+        let (connection, lock) = open_writer(path, kind, synchronous)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
             _lock: Arc::new(lock),

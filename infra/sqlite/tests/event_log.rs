@@ -1,11 +1,11 @@
-//! The embedded log, progress and leases against the suites of their ports, on real files.
+//! The embedded log, progress, leases and gate of event versions against the suites of their ports, on real files.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use vaultstream_domain::ports::conformance::{event_log, leases, progress, sample};
-use vaultstream_infra_sqlite::{Options, SqliteLeases, SqliteLog, SqliteProgress};
+use vaultstream_domain::ports::conformance::{event_log, leases, progress, sample, version_gate};
+use vaultstream_infra_sqlite::{Options, SqliteLeases, SqliteLog, SqliteProgress, SqliteVersionGate};
 
 /// Makes each log in a file of its own; the last one made is the one that is reopened.
 struct Files {
@@ -75,6 +75,18 @@ impl leases::Harness for Files {
     }
 }
 
+#[async_trait]
+impl version_gate::Harness for Files {
+    type Gate = SqliteVersionGate;
+    async fn fresh(&self) -> SqliteVersionGate {
+        SqliteVersionGate::open(&self.next()).expect("the file opens")
+    }
+    async fn reopen(&self, gate: SqliteVersionGate) -> SqliteVersionGate {
+        drop(gate);
+        SqliteVersionGate::open(&self.last()).expect("the file opens")
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_log_should_keep_the_contract_of_the_event_log() {
     event_log::suite(&Files::new()).await;
@@ -88,4 +100,9 @@ async fn sqlite_progress_should_keep_the_contract_of_progress() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_leases_should_keep_the_contract_of_leases() {
     leases::suite(&Files::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_gate_should_keep_the_contract_of_the_version_gate() {
+    version_gate::suite(&Files::new()).await;
 }

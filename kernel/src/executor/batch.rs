@@ -3,12 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use vaultstream_domain::aggregate::initial;
+use vaultstream_domain::aggregate::{WriteError, initial};
 use vaultstream_domain::ports::event_log::{AppendCommand, StreamAppend};
 use vaultstream_domain::transact::{MAX_EVENTS, MAX_STREAMS};
 use vaultstream_domain::{Change, State, States};
 use vaultstream_event_schemas::envelope::{Envelope, GENESIS, HashedEvent};
-use vaultstream_event_schemas::{StreamId, Timestamp};
+use vaultstream_event_schemas::{StreamId, Timestamp, Versions};
 
 use super::snapshots::Milestone;
 use super::states::{Cache, Known};
@@ -19,6 +19,8 @@ use super::{ExecuteError, Request};
 pub(super) struct Batch {
     /// The time all of them were decided at.
     pub(super) now: Timestamp,
+    /// The event versions that could be written then; none for no bound.
+    pub(super) allowed: Option<Arc<Versions>>,
     pub(super) pending: Vec<Pending>,
     /// In the order of `pending`.
     pub(super) commands: Vec<AppendCommand>,
@@ -70,8 +72,9 @@ pub(super) enum Decision {
 
 /// What decisions of one batch have in common.
 #[derive(Clone, Copy)]
-pub(super) struct Setting {
+pub(super) struct Setting<'a> {
     pub(super) now: Timestamp,
+    pub(super) allowed: Option<&'a Versions>,
     pub(super) incarnation: u32,
     pub(super) snapshot_every: u64,
 }
@@ -108,7 +111,7 @@ struct Ground {
 }
 
 /// Decides on the states in memory, which must hold all that the use case reads; moves them on by what was decided.
-pub(super) fn decide(request: &Request, cache: &mut Cache, setting: Setting) -> Decision {
+pub(super) fn decide(request: &Request, cache: &mut Cache, setting: Setting<'_>) -> Decision {
     let named = request.reads.iter().chain(&request.creates);
     let grounds: Vec<Ground> = named.map(|stream| ground(cache, *stream)).collect();
     let states = states(&grounds);
@@ -182,7 +185,7 @@ fn write(
     changes: &[Change],
     mut grounds: Vec<Ground>,
     cache: &mut Cache,
-    setting: Setting,
+    setting: Setting<'_>,
 ) -> Result<Decision, ExecuteError> {
     check_changes(request, changes)?;
     let changed = |stream: StreamId| changes.iter().any(|change| change.stream == stream);
@@ -265,34 +268,38 @@ fn encode(
     request: &Request,
     change: &Change,
     known: &Known,
-    setting: Setting,
+    setting: Setting<'_>,
 ) -> Result<StreamAppend, ExecuteError> {
     let context = &request.context;
     let mut hash = known.hash;
     let mut events = Vec::with_capacity(change.events.len());
     for (event, sequence) in change.events.iter().zip(known.version + 1..) {
-        let hashed = event.encode().and_then(|encoded| {
-            let envelope = Envelope {
-                actor: context.actor.clone(),
-                causation: context.causation,
-                command: context.command,
-                incarnation: setting.incarnation,
-                occurred_at: setting.now,
-                organization: change.organization,
-                owner: change.owner,
-                sequence,
-                shard: change.stream.shard(),
-                stream: change.stream,
-                trace: context.trace.clone(),
-                event_type: encoded.event_type.to_owned(),
-                version: encoded.version,
-            };
-            HashedEvent::try_new(envelope, encoded, hash)
-        });
-        let hashed = hashed.map_err(|error| ExecuteError::Faulty {
+        let unwritten = |error: &dyn std::fmt::Display| ExecuteError::Faulty {
             use_case: request.use_case.name(),
             fault: format!("an event of {} cannot be written: {error}", change.stream),
-        })?;
+        };
+        let encoded = event
+            .encode_within(setting.allowed)
+            .map_err(|error| match error {
+                WriteError::NotYet(not_yet) => ExecuteError::NotYet(not_yet),
+                WriteError::Canonical(error) => unwritten(&error),
+            })?;
+        let envelope = Envelope {
+            actor: context.actor.clone(),
+            causation: context.causation,
+            command: context.command,
+            incarnation: setting.incarnation,
+            occurred_at: setting.now,
+            organization: change.organization,
+            owner: change.owner,
+            sequence,
+            shard: change.stream.shard(),
+            stream: change.stream,
+            trace: context.trace.clone(),
+            event_type: encoded.event_type.to_owned(),
+            version: encoded.version,
+        };
+        let hashed = HashedEvent::try_new(envelope, encoded, hash).map_err(|error| unwritten(&error))?;
         hash = hashed.hash;
         events.push(hashed);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use vaultstream_domain::DomainError;
 use vaultstream_domain::error::Coded;
+use vaultstream_event_schemas::upcast::NotYet;
 use vaultstream_event_schemas::{ErrorCode, StreamId};
 
 use crate::load::LoadError;
@@ -33,6 +34,9 @@ pub enum ExecuteError {
     /// id, it finds its effect or has it then.
     #[error("the event log does not answer; the command may have become durable")]
     Log(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// A process lives that would not read what was decided.
+    #[error(transparent)]
+    NotYet(#[from] NotYet),
     /// The use case breaks the rules of use cases.
     #[error("use case {use_case} is not well made: {fault}")]
     Faulty {
@@ -57,7 +61,9 @@ impl Coded for ExecuteError {
         match self {
             Self::Refused(error) => error.code(),
             Self::Exists(_) => ErrorCode::AlreadyExists,
-            Self::Overloaded | Self::Stopped => ErrorCode::Overloaded,
+            Self::Overloaded => ErrorCode::Overloaded,
+            Self::Stopped => ErrorCode::Restarting,
+            Self::NotYet(_) => ErrorCode::UpgradeInProgress,
             Self::Contention(_) => ErrorCode::Contention,
             Self::ClockAhead => ErrorCode::ClockSkew,
             Self::Load(error) => match **error {

@@ -22,6 +22,7 @@ use super::{Committed, EventPlace, ExecuteError, Options, Ports, Request};
 use crate::load::{LoadError, load_state};
 use crate::observer::{Ended, Fact};
 use crate::trace;
+use crate::writable::Writable;
 
 /// How often a command may be put off before a batch is made for it.
 const PATIENCE: u32 = 4;
@@ -34,6 +35,7 @@ const LOADS: usize = 16;
 pub(super) struct Core {
     options: Options,
     ports: Ports,
+    writable: Writable,
     cache: Cache,
     incarnations: HashMap<ShardNumber, u32>,
     /// Taken from the queue and not decided yet, or to be decided again; the oldest first.
@@ -42,13 +44,19 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(options: Options, ports: Ports, snapshots: mpsc::Sender<Milestone>) -> Self {
+    pub(super) fn new(
+        options: Options,
+        ports: Ports,
+        writable: Writable,
+        snapshots: mpsc::Sender<Milestone>,
+    ) -> Self {
         Self {
             cache: Cache::new(options.states),
             incarnations: HashMap::new(),
             waiting: VecDeque::new(),
             options,
             ports,
+            writable,
             snapshots,
         }
     }
@@ -106,6 +114,7 @@ impl Core {
     async fn prepare(&mut self) -> Batch {
         let mut batch = Batch {
             now: self.ports.clock.now(),
+            allowed: self.writable.now(),
             ..Batch::default()
         };
         let mut requests: VecDeque<Request> = std::mem::take(&mut self.waiting);
@@ -162,6 +171,7 @@ impl Core {
         };
         let setting = Setting {
             now: batch.now,
+            allowed: batch.allowed.as_deref(),
             incarnation,
             snapshot_every: self.options.snapshot_every,
         };

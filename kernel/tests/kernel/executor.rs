@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
+use vaultstream_domain::Event;
 use vaultstream_domain::error::Coded;
 use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::conformance::sample::{Writer, at};
 use vaultstream_domain::vault::VaultError;
-use vaultstream_event_schemas::{ErrorCode, ShardNumber};
-use vaultstream_kernel::{ExecuteError, Executor, Options};
+use vaultstream_event_schemas::{ErrorCode, ShardNumber, Versions};
+use vaultstream_kernel::{ExecuteError, Executor, Options, Writable};
 
 use crate::node::{
     Case, Disk, Still, change, context_of, created, events, executor, increment, number, ports, renamed, run,
@@ -267,7 +268,7 @@ async fn shutdown_should_answer_what_was_taken_and_take_no_more() {
         .await
         .expect("it ends");
     assert!(matches!(refused, ExecuteError::Stopped), "{refused}");
-    assert_eq!(refused.code(), ErrorCode::Overloaded);
+    assert_eq!(refused.code(), ErrorCode::Restarting);
 }
 
 #[tokio::test]
@@ -303,4 +304,41 @@ async fn same_script_should_give_the_same_log() {
         "the log follows the given clock"
     );
     assert_eq!(logs[0], logs[1]);
+}
+
+#[tokio::test]
+async fn event_that_somebody_would_not_read_should_wait_and_fail_no_neighbour() {
+    let disk = Disk::new();
+    let log = disk.log();
+    let writable = Writable::own();
+    let reads = Event::reads();
+    let older: Versions = reads
+        .iter()
+        .filter(|(name, _)| *name != "vault.renamed")
+        .collect();
+    writable.set(older);
+    let executor = Executor::gated(
+        Options::default(),
+        ports(log.clone()),
+        writable.clone(),
+        CancellationToken::new(),
+    );
+    let create = || {
+        Case::reading(vec![vault(1)], |_, _| {
+            Ok(vec![change(vault(1), vec![created("one")])])
+        })
+    };
+    let both = || {
+        let events = || vec![created("two"), renamed("too")];
+        Case::reading(vec![vault(2)], move |_, _| Ok(vec![change(vault(2), events())]))
+    };
+    let (taken, refused) = tokio::join!(run(&executor, create()), run(&executor, both()));
+    assert_eq!(taken.expect("everybody reads it").events.len(), 1);
+    let refused = refused.expect_err("nobody older reads it");
+    assert!(matches!(refused, ExecuteError::NotYet(_)), "{refused}");
+    assert_eq!(refused.code(), ErrorCode::UpgradeInProgress);
+    assert_eq!(events(&*log).await.len(), 1, "nothing of the refused command");
+    writable.set(reads);
+    let taken = run(&executor, both()).await.expect("the last one has gone");
+    assert_eq!(taken.events.len(), 2);
 }

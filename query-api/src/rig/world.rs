@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -34,11 +35,17 @@ use vaultstream_kernel::LogBus;
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
 
 use super::{CHAIN, History, Tasks, families};
+use crate::drain::Drain;
 use crate::hub::Hub;
 use crate::services::{Heads, Services};
 
 /// The native asset of the rig's chain.
 pub const ETHER: &str = "eip155:31337/slip44:60";
+
+/// How long sockets stay when the world drains.
+pub const NOTICE: Duration = Duration::from_millis(300);
+/// Within what they end then.
+pub const SPREAD: Duration = Duration::from_secs(2);
 
 /// A whole query side.
 pub struct World {
@@ -130,7 +137,7 @@ impl World {
             heads: heads_seen,
             mac: MacKey::new([9; 32]),
             clock: clock.clone(),
-            drain: draining,
+            drain: Drain::new(draining, NOTICE, SPREAD),
         };
         let bus = Arc::new(LogBus::new(history.port()));
         let directory = Directory::start(history.port(), bus, clock.clone(), &Tasks)

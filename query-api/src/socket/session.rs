@@ -8,7 +8,6 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, SplitSink, SplitStream};
 use futures::{FutureExt, SinkExt, StreamExt};
-use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_stream::StreamMap;
 use vaultstream_event_schemas::ErrorCode;
@@ -64,13 +63,6 @@ struct Session {
     heard: (Instant, u32),
 }
 
-/// Returns when the process drains; never when nobody can say so any more.
-async fn drained(mut drain: watch::Receiver<bool>) {
-    if drain.wait_for(|draining| *draining).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
 /// Runs a socket to its end.
 pub async fn run(parts: Arc<Parts>, info: RequestInfo, known: Option<Arc<Principal>>, socket: WebSocket) {
     let (sink, incoming) = socket.split();
@@ -96,7 +88,8 @@ impl Session {
         tokio::pin!(introduction);
         let mut ping = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let draining = drained(self.parts.services.drain.clone());
+        let (drain, name) = (self.parts.services.drain.clone(), self.info.id.clone());
+        let draining = drain.turn_of(&name);
         tokio::pin!(draining);
         loop {
             let passed = tokio::select! {
@@ -286,7 +279,10 @@ impl Session {
                         return;
                     }
                 }
-                (1012, "the process restarts; connect again in a moment")
+                (
+                    1012,
+                    "this process restarts; connect again and resume with `after`",
+                )
             }
         };
         let frame = CloseFrame {

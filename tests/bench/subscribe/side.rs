@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -25,7 +26,7 @@ use vaultstream_projectors::projector::{
 };
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
 use vaultstream_query_api::hub::Hub;
-use vaultstream_query_api::{Heads, Services};
+use vaultstream_query_api::{Drain, Heads, Services};
 
 use crate::tenant::ASSET;
 
@@ -97,7 +98,7 @@ impl Side {
             heads: heads_seen,
             mac: MacKey::new([1; 32]),
             clock: clock.clone(),
-            drain: draining,
+            drain: Drain::new(draining, Duration::ZERO, Duration::ZERO),
         };
         let bus = Arc::new(LogBus::new(Arc::clone(&port)));
         let directory = Directory::start(Arc::clone(&port), bus, clock.clone(), &spawn).await?;

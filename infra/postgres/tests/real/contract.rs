@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use vaultstream_domain::ports::conformance::{event_log, leases, progress};
-use vaultstream_infra_postgres::{PgLeases, PgLog, PgProgress};
+use vaultstream_domain::ports::conformance::{event_log, leases, progress, version_gate};
+use vaultstream_infra_postgres::{PgLeases, PgLog, PgProgress, PgVersionGate};
 
 use super::ground::{database, open, options};
 
@@ -69,6 +69,18 @@ impl leases::Harness for Databases {
     }
 }
 
+#[async_trait]
+impl version_gate::Harness for Databases {
+    type Gate = PgVersionGate;
+    async fn fresh(&self) -> PgVersionGate {
+        PgVersionGate::new(self.next().await.first_database())
+    }
+    async fn reopen(&self, gate: PgVersionGate) -> PgVersionGate {
+        drop(gate);
+        PgVersionGate::new(self.again().await.first_database())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgres_log_should_keep_the_contract_of_the_event_log() {
     event_log::suite(&Databases::default()).await;
@@ -82,4 +94,9 @@ async fn postgres_progress_should_keep_the_contract_of_progress() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_leases_should_keep_the_contract_of_leases() {
     leases::suite(&Databases::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_gate_should_keep_the_contract_of_the_version_gate() {
+    version_gate::suite(&Databases::default()).await;
 }

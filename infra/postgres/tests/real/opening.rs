@@ -65,15 +65,23 @@ async fn schemas_of_other_builds_should_be_refused() {
     open(&options(&url)).await;
     open(&untouched).await;
 
-    run(
-        &url,
-        "INSERT INTO vaultstream.migration (number, name, checksum) VALUES (99, 'later', '')",
-    )
-    .await;
-    let (error, said) = refused(&options(&url)).await;
-    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error:?}");
-    assert!(said.contains("run the newer build"), "{said}");
-
+    // What a newer build leaves: a step this build does not have, with the oldest schema that can work beside it.
+    let later = |floor: &str| {
+        format!(
+            "DELETE FROM vaultstream.migration WHERE number = 99; \
+        INSERT INTO vaultstream.migration (number, name, checksum, floor) VALUES (99, 'later', '', {floor})"
+        )
+    };
+    for floor in ["98", "99", "NULL"] {
+        run(&url, &later(floor)).await;
+        let (error, said) = refused(&untouched).await;
+        assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error:?}");
+        let needed = floor.parse::<i32>().unwrap_or(99);
+        assert!(
+            said.contains(&format!("knows schema {needed} at least")) && said.contains("run the newer build"),
+            "{said}"
+        );
+    }
     run(
         &url,
         "DELETE FROM vaultstream.migration WHERE number = 99; \
@@ -83,6 +91,70 @@ async fn schemas_of_other_builds_should_be_refused() {
     let (error, said) = refused(&options(&url)).await;
     assert!(matches!(error, OpenError::Changed { step: 2, .. }), "{error:?}");
     assert!(said.contains("step 2"), "{said}");
+}
+
+#[tokio::test]
+async fn build_before_should_start_and_work_on_a_schema_with_its_floor() {
+    let url = database().await;
+    open(&options(&url)).await;
+    run(
+        &url,
+        "ALTER TABLE vaultstream.event_version ADD COLUMN later text; \
+         INSERT INTO vaultstream.migration (number, name, checksum, floor) \
+         SELECT 99, 'later', '', max(number) FROM vaultstream.migration",
+    )
+    .await;
+    for migrate in [Migrate::Refuse, Migrate::Apply] {
+        let log = open(&PgLogOptions {
+            migrate,
+            ..options(&url)
+        })
+        .await;
+        let n = if migrate == Migrate::Refuse { 1 } else { 2 };
+        let outcomes = log
+            .append(
+                vec![Writer::new(stream(0, n)).command("beside a newer build", 1)],
+                None,
+            )
+            .await;
+        assert_eq!(committed(&outcomes.expect("taken")[0]), (n, n));
+        log.close().await;
+    }
+}
+
+#[tokio::test]
+async fn schema_of_a_build_without_floors_should_be_brought_up() {
+    let url = database().await;
+    open(&options(&url)).await;
+    run(
+        &url,
+        "DROP FUNCTION vaultstream.announce; DROP TABLE vaultstream.process, vaultstream.event_version; \
+         DELETE FROM vaultstream.migration WHERE number = 4; ALTER TABLE vaultstream.migration DROP COLUMN floor",
+    )
+    .await;
+    let (error, _) = refused(&PgLogOptions {
+        migrate: Migrate::Refuse,
+        ..options(&url)
+    })
+    .await;
+    assert!(
+        matches!(
+            error,
+            OpenError::Older {
+                found: 3,
+                known: 4,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    open(&options(&url)).await;
+    let floors = sqlx::query("SELECT floor FROM vaultstream.migration ORDER BY number")
+        .fetch_all(&mut connect(&url).await)
+        .await
+        .expect("listed");
+    let floors: Vec<Option<i32>> = floors.iter().map(|row| row.get(0)).collect();
+    assert_eq!(floors, [None, None, None, Some(4)]);
 }
 
 #[tokio::test]
