@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::ports::{
-    Bus, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, ViewStore,
+    Bus, Cache, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, ViewStore,
 };
 use vaultstream_infra_keystore::{Keystore, MasterKeySource, Options as KeystoreOptions, Secret};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
@@ -43,6 +43,8 @@ pub struct Engines {
     pub progress: Arc<dyn Progress>,
     /// Who works on what.
     pub leases: Arc<dyn Leases>,
+    /// Answers that were given before.
+    pub cache: Arc<dyn Cache>,
     /// Rates that several processes share.
     pub rate_limits: Option<Arc<dyn RateLimits>>,
 }
@@ -194,7 +196,8 @@ async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) ->
                 "the embedded assembly runs everything in one process: leave out --role, or set assembly.kind = \"cluster\""
             );
             let config = config.clone();
-            tokio::task::spawn_blocking(move || embedded::open(&config))
+            let clock = clock.clone();
+            tokio::task::spawn_blocking(move || embedded::open(&config, clock))
                 .await
                 .context("opening the data directory was interrupted")?
         }

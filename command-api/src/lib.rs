@@ -15,6 +15,7 @@ mod commands;
 mod intent;
 mod openapi;
 mod organizations;
+mod quotes;
 mod rehearsal;
 mod services;
 mod session_link;

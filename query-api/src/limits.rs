@@ -13,6 +13,8 @@ use vaultstream_event_schemas::ErrorCode;
 
 use crate::refusal::Refusal;
 
+pub use scan::normalized;
+
 /// The largest request body, and the largest message on a socket.
 pub const MAX_BODY: usize = 64 * 1024;
 /// Brackets of any kind inside each other.

@@ -1,6 +1,7 @@
 //! What tests of this crate stand on: a real SQLite log in a temporary directory, written to directly.
 
 mod project;
+pub mod recorder;
 pub mod world;
 
 use std::collections::HashMap;

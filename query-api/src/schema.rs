@@ -21,6 +21,7 @@ mod search;
 mod subscription;
 mod timeline;
 mod totals;
+mod touches;
 mod transfer;
 mod vault;
 mod viewer;
@@ -28,6 +29,7 @@ mod viewer;
 use async_graphql::{Context, EmptyMutation};
 
 pub use loader::Loaders;
+pub use touches::{Fields, Touches};
 
 use crate::caller::Caller;
 use crate::limits;

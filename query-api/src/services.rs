@@ -10,6 +10,7 @@ use vaultstream_event_schemas::token::MacKey;
 use vaultstream_event_schemas::{AssetId, ChainId, Timestamp};
 use vaultstream_projectors::read::Reads;
 
+use crate::answers::Answers;
 use crate::hub::Hub;
 
 /// A chain's head and when it was first seen.
@@ -33,6 +34,8 @@ pub struct Services {
     pub reads: Reads,
     /// The subscription hub.
     pub hub: Hub,
+    /// Answers that were given before.
+    pub answers: Answers,
     /// The chains that are served.
     pub chains: Arc<[ChainSettings]>,
     /// Where they stand.

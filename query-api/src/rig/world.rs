@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::ServiceExt;
-use vaultstream_domain::ports::{EventLog, ViewStore};
+use vaultstream_domain::ports::{Cache, EventLog, ViewStore};
 use vaultstream_event_schemas::chain::{AssetSettings, BlockRef, ChainSettings};
 use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::organization::v1::{
@@ -27,13 +27,16 @@ use vaultstream_event_schemas::{
     VaultId,
 };
 use vaultstream_gateway::credential::Secret;
+use vaultstream_gateway::kept::{CountLookups, Kept};
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
-use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng};
+use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, SystemIds, SystemRng};
 use vaultstream_infra_sqlite::{SqliteViews, ViewOptions};
 use vaultstream_kernel::LogBus;
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
 
+use super::recorder::Recorder;
 use super::{CHAIN, History, Tasks, families};
+use crate::answers::Answers;
 use crate::hub::Hub;
 use crate::services::{Heads, Services};
 
@@ -52,6 +55,9 @@ pub struct World {
     pub drain: watch::Sender<bool>,
     /// Where the server listens.
     pub address: SocketAddr,
+    /// What is read of the views.
+    pub recorder: Arc<Recorder>,
+    door: Arc<Door>,
     router: Router,
 }
 
@@ -95,6 +101,24 @@ pub fn ether() -> AssetId {
     AssetId::try_new(ETHER).expect("an asset")
 }
 
+fn behind_edge(router: Router) -> Router {
+    Edge::new(&EdgeOptions::default(), Arc::new(SystemIds)).wrap(router)
+}
+
+/// Sends a request to a router.
+pub async fn sent(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
+    let response = router
+        .clone()
+        .oneshot(request)
+        .await
+        .expect("a router never fails");
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024)
+        .await
+        .expect("a body");
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
 impl World {
     /// Starts everything over an empty log.
     pub async fn start() -> Self {
@@ -109,8 +133,9 @@ impl World {
         let generations = Arc::new(Generations::new(&BTreeMap::new()));
         let watermarks = Arc::new(Watermarks::default());
         super::project(&history, &store, &generations, &watermarks).await;
+        let recorder = Arc::new(Recorder::new(store));
         let reads = Reads::new(ReadsParts {
-            store,
+            store: recorder.clone(),
             clock: clock.clone(),
             registry: history.log.registry(),
             chains: BTreeMap::from([(chain().id, chain().slug)]),
@@ -122,13 +147,16 @@ impl World {
             .expect("starts");
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
+        let mac = MacKey::new([9; 32]);
+        let cache = Arc::new(MemoryCache::new(clock.clone(), DEFAULT_CACHE_BYTES));
         let services = Services {
             log: history.port(),
             reads,
             hub,
+            answers: Answers::new(Kept::new(cache, Arc::new(()), mac.clone()), &[chain()]),
             chains: Arc::from([chain()]),
             heads: heads_seen,
-            mac: MacKey::new([9; 32]),
+            mac,
             clock: clock.clone(),
             drain: draining,
         };
@@ -144,8 +172,7 @@ impl World {
             per_credential,
             per_address,
         });
-        let edge = Edge::new(&EdgeOptions::default(), Arc::new(SystemIds));
-        let router = edge.wrap(crate::router(services.clone(), door));
+        let router = behind_edge(crate::router(services.clone(), door.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let served = router.clone();
@@ -156,8 +183,22 @@ impl World {
             heads,
             drain,
             address,
+            recorder,
+            door,
             router,
         }
+    }
+
+    /// The same world behind doors that keep their answers elsewhere.
+    pub fn keeping(&self, cache: Arc<dyn Cache>, counts: Arc<dyn CountLookups>) -> Router {
+        let services = Services {
+            answers: Answers::new(
+                Kept::new(cache, counts, self.services.mac.clone()),
+                &self.services.chains,
+            ),
+            ..self.services.clone()
+        };
+        behind_edge(crate::router(services, self.door.clone()))
     }
 
     /// Registers an organization with a key of these scopes and a session that may do the same.
@@ -321,17 +362,7 @@ impl World {
 
     /// Sends a request to the router as it is.
     pub async fn send(&self, request: Request<Body>) -> (StatusCode, Value) {
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("a router never fails");
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024)
-            .await
-            .expect("a body");
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        sent(&self.router, request).await
     }
 
     /// A request to `POST /graphql` with a tenant's key.

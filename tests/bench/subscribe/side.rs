@@ -25,8 +25,11 @@ use vaultstream_event_schemas::{
     TransferId, VaultId, id,
 };
 use vaultstream_gateway::credential::Secret;
+use vaultstream_gateway::kept::Kept;
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
-use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
+use vaultstream_infra_runtime::{
+    DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, SystemIds, SystemRng, TokioSpawn,
+};
 use vaultstream_infra_sqlite::{Options, SqliteLog, SqliteViews, ViewOptions};
 use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{LogBus, Tailer, TracingObserver};
@@ -34,6 +37,7 @@ use vaultstream_projectors::projector::{
     Projector, ProjectorOptions, ProjectorParts, Source, SwitchGenerations,
 };
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
+use vaultstream_query_api::answers::Answers;
 use vaultstream_query_api::hub::Hub;
 use vaultstream_query_api::{Heads, Services};
 
@@ -102,13 +106,16 @@ impl Side {
         let hub = Hub::init(Arc::clone(&port), Arc::new(reads.clone()), &spawn).await?;
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
+        let mac = MacKey::new([1; 32]);
+        let cache = Arc::new(MemoryCache::new(clock.clone(), DEFAULT_CACHE_BYTES));
         let services = Services {
             log: Arc::clone(&port),
             reads,
             hub,
+            answers: Answers::new(Kept::new(cache, Arc::new(()), mac.clone()), &[chain()?]),
             chains: Arc::from([chain()?]),
             heads: heads_seen,
-            mac: MacKey::new([1; 32]),
+            mac,
             clock: clock.clone(),
             drain: draining,
         };
