@@ -64,7 +64,9 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
     } else {
         None
     };
-    let (cache, rate_limits) = shared(engines.redis, clock).await?;
+    // Only doors answer and count, so a Redis that is not as it should be stops nobody else.
+    let redis = engines.redis.filter(|_| roles.has_doors());
+    let (cache, rate_limits) = shared(redis, clock).await?;
     Ok(Engines {
         log,
         bus,

@@ -373,7 +373,7 @@ async fn token_should_be_waited_for_before_anything_kept_is_given() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dead_frozen_or_spoilt_redis_should_change_no_answer() {
+async fn dead_or_frozen_redis_should_change_no_answer() {
     let redis = tokio::task::spawn_blocking(Redis::start)
         .await
         .expect("starts")
