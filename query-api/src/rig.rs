@@ -23,7 +23,7 @@ use vaultstream_event_schemas::{
 };
 use vaultstream_infra_sqlite::{Options, SqliteLog, Synchronous};
 
-pub use project::project;
+pub use project::{fold, prepared};
 
 use crate::hub::Folded;
 use crate::refusal::Refusal;

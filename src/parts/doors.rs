@@ -145,24 +145,9 @@ impl Doors<'_> {
             router = router.merge(vaultstream_command_api::router(services, &door));
         }
         if let (true, Some(reads)) = (self.roles.has(Role::QueryApi), self.reads.clone()) {
-            let hub = Hub::init(log.clone(), Arc::new(reads.clone()), assembly.spawn.as_ref())
-                .await
-                .map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
-            let chains = self.chains();
-            let services = vaultstream_query_api::Services {
-                log: log.clone(),
-                reads,
-                hub,
-                answers: Answers::new(kept, &chains),
-                chains: chains.into(),
-                heads: self.heads.clone(),
-                mac,
-                clock: assembly.clock.clone(),
-                drain: self.draining.clone(),
-            };
+            let services = self.queries(reads, mac, kept).await?;
             let rest = vaultstream_query_api::rest::RestParts {
                 services: services.clone(),
-                keyring: assembly.keystore.clone(),
                 platform: platform_organization(&log.registry()),
             };
             router = router
@@ -178,6 +163,31 @@ impl Doors<'_> {
             router = router.fallback_service(dashboard);
         }
         Ok(router)
+    }
+
+    async fn queries(
+        &self,
+        reads: Reads,
+        mac: MacKey,
+        kept: Kept,
+    ) -> Result<vaultstream_query_api::Services> {
+        let (assembly, log) = (self.assembly, &self.assembly.engines.log);
+        let hub = Hub::init(log.clone(), Arc::new(reads.clone()), assembly.spawn.as_ref())
+            .await
+            .map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
+        let chains = self.chains();
+        Ok(vaultstream_query_api::Services {
+            log: log.clone(),
+            reads,
+            hub,
+            answers: Answers::new(kept, &chains),
+            keyring: assembly.keystore.clone(),
+            chains: chains.into(),
+            heads: self.heads.clone(),
+            mac,
+            clock: assembly.clock.clone(),
+            drain: self.draining.clone(),
+        })
     }
 
     fn commands(

@@ -11,14 +11,16 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::ServiceExt;
+use vaultstream_domain::ports::keyring::seal;
 use vaultstream_domain::ports::{Cache, EventLog, ViewStore};
 use vaultstream_event_schemas::chain::{AssetSettings, BlockRef, ChainSettings};
 use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::organization::v1::{
     Approval, KeyIssued, KeyRevoked, Registered, SessionOpened,
 };
+use vaultstream_event_schemas::status::OrganizationStatus;
 use vaultstream_event_schemas::token::{MacKey, Place, Positions};
-use vaultstream_event_schemas::transfer::v1::Requested;
+use vaultstream_event_schemas::transfer::v1::{Memo, Requested};
 use vaultstream_event_schemas::vault::v1::{
     AccountAdded, AccountOpened, AccountRequested, BalanceObserved, Custody, Tier, VaultCreated,
 };
@@ -28,14 +30,16 @@ use vaultstream_event_schemas::{
 };
 use vaultstream_gateway::credential::Secret;
 use vaultstream_gateway::kept::{CountLookups, Kept};
-use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
+use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions, Principal, ScopeSet};
+use vaultstream_infra_keystore::{Keystore, Options as KeystoreOptions};
 use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, SystemIds, SystemRng};
 use vaultstream_infra_sqlite::{SqliteViews, ViewOptions};
 use vaultstream_kernel::LogBus;
+use vaultstream_projectors::projector::Projector;
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
 
 use super::recorder::Recorder;
-use super::{CHAIN, History, Tasks, families};
+use super::{CHAIN, History, Tasks, families, fold, prepared};
 use crate::answers::Answers;
 use crate::hub::Hub;
 use crate::services::{Heads, Services};
@@ -71,6 +75,20 @@ pub struct Tenant {
     pub bearer: String,
     /// The session cookie.
     pub cookie: String,
+}
+
+impl Tenant {
+    /// Its key, as the door would let it in.
+    pub fn principal(&self) -> Arc<Principal> {
+        Arc::new(Principal {
+            organization: self.organization,
+            organization_status: OrganizationStatus::Active,
+            key: self.key,
+            session: None,
+            scopes: ScopeSet::of(&["events:read", "transfers:read", "vaults:read"]),
+            expires_at: None,
+        })
+    }
 }
 
 /// A vault and its account.
@@ -122,6 +140,13 @@ pub async fn sent(router: &Router, request: Request<Body>) -> (StatusCode, Value
 impl World {
     /// Starts everything over an empty log.
     pub async fn start() -> Self {
+        let (world, projector) = Self::unfolded().await;
+        fold(projector);
+        world
+    }
+
+    /// Starts everything but the folding of views.
+    pub async fn unfolded() -> (Self, Projector) {
         let history = Arc::new(History::new());
         let clock = Arc::new(SystemClock);
         let registered: Vec<_> = families().into_iter().map(|(family, _)| family).collect();
@@ -132,7 +157,7 @@ impl World {
         let store: Arc<dyn ViewStore> = Arc::new(views.expect("opens"));
         let generations = Arc::new(Generations::new(&BTreeMap::new()));
         let watermarks = Arc::new(Watermarks::default());
-        super::project(&history, &store, &generations, &watermarks).await;
+        let projector = prepared(&history, &store, &generations, &watermarks).await;
         let recorder = Arc::new(Recorder::new(store));
         let reads = Reads::new(ReadsParts {
             store: recorder.clone(),
@@ -148,12 +173,17 @@ impl World {
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
         let mac = MacKey::new([9; 32]);
+        let keys = KeystoreOptions {
+            dir: history.directory.path().join("keys"),
+            passphrase: None,
+        };
         let cache = Arc::new(MemoryCache::new(clock.clone(), DEFAULT_CACHE_BYTES));
         let services = Services {
             log: history.port(),
             reads,
             hub,
             answers: Answers::new(Kept::new(cache, Arc::new(()), mac.clone()), &[chain()]),
+            keyring: Arc::new(Keystore::open(&keys).expect("opens")),
             chains: Arc::from([chain()]),
             heads: heads_seen,
             mac,
@@ -177,7 +207,7 @@ impl World {
         let address = listener.local_addr().expect("bound");
         let served = router.clone();
         tokio::spawn(async move { axum::serve(listener, served).await });
-        Self {
+        let world = Self {
             history,
             services,
             heads,
@@ -186,7 +216,8 @@ impl World {
             recorder,
             door,
             router,
-        }
+        };
+        (world, projector)
     }
 
     /// The same world behind doors that keep their answers elsewhere.
@@ -318,6 +349,19 @@ impl World {
     /// A requested transfer of one ether.
     pub async fn transfer(&self, tenant: &Tenant, held: Held) -> TransferId {
         let transfer = self.history.transfer(2);
+        self.request(tenant, held, transfer, None).await;
+        transfer
+    }
+
+    /// Requests a transfer of one ether with a note.
+    pub async fn request(&self, tenant: &Tenant, held: Held, transfer: TransferId, note: Option<&str>) {
+        let mut memo = None;
+        if let Some(note) = note {
+            let subject = transfer.to_string();
+            let note = Memo(note.to_owned());
+            let sealed = seal(self.services.keyring.as_ref(), &subject, &note).await;
+            memo = Some(sealed.expect("sealed"));
+        }
         let requested = Requested {
             account: held.account,
             amount: Amount::from_u128(1_000_000_000_000_000_000),
@@ -326,7 +370,7 @@ impl World {
             expires_at: Timestamp::from_micros(1_800_000_600_000_000),
             external_id: None,
             fee_max: None,
-            memo: None,
+            memo,
             vault: held.vault,
         };
         self.history
@@ -337,7 +381,6 @@ impl World {
                 &requested,
             )
             .await;
-        transfer
     }
 
     /// Waits until every view has folded all there is.

@@ -107,7 +107,7 @@ const TABLE: &[(&str, &[(&str, Needs)])] = &[
             ),
             ("vault", Views(&[Vaults])),
             ("account", Views(&[Balances])),
-            ("timeline", Never),
+            ("timeline memo", Never),
         ],
     ),
     (
@@ -358,9 +358,10 @@ mod tests {
     fn what_no_key_can_hold_should_never_be_kept() {
         for query in [
             "{ freshness { token } vaults(first: 1) { nodes { id } } }",
-            "{ transfer(id: \"t\") { timeline(first: 1) { id } } }",
+            "{ transfer(id: \"t\") { timeline(last: 1) { nodes { id } } } }",
+            "{ transfers(first: 1) { nodes { memo } } }",
             "{ chains { head { ageMs } } }",
-            "{ vaults(first: 1) { nodes { ...f } } } fragment f on Vault { transfers(first: 1) { nodes { timeline(first: 1) { id } } } }",
+            "{ vaults(first: 1) { nodes { ...f } } } fragment f on Vault { transfers(first: 1) { nodes { timeline(last: 1) { nodes { id } } } } }",
             "{ vault(id: \"v\") { unknown } }",
             "{ vault(id: \"v\") { ...missing } }",
             "{ __schema { types { name } } }",

@@ -27,6 +27,7 @@ use vaultstream_event_schemas::{
 use vaultstream_gateway::credential::Secret;
 use vaultstream_gateway::kept::Kept;
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
+use vaultstream_infra_keystore::{Keystore, Options as KeystoreOptions};
 use vaultstream_infra_runtime::{
     DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, SystemIds, SystemRng, TokioSpawn,
 };
@@ -107,12 +108,17 @@ impl Side {
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
         let mac = MacKey::new([1; 32]);
+        let keys = KeystoreOptions {
+            dir: directory.join("keys"),
+            passphrase: None,
+        };
         let cache = Arc::new(MemoryCache::new(clock.clone(), DEFAULT_CACHE_BYTES));
         let services = Services {
             log: Arc::clone(&port),
             reads,
             hub,
             answers: Answers::new(Kept::new(cache, Arc::new(()), mac.clone()), &[chain()?]),
+            keyring: Arc::new(Keystore::open(&keys)?),
             chains: Arc::from([chain()?]),
             heads: heads_seen,
             mac,
