@@ -13,7 +13,8 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::ports::{
-    Bus, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, VersionGate, ViewStore,
+    Bus, Cache, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, VersionGate,
+    ViewStore,
 };
 use vaultstream_infra_keystore::{Keystore, MasterKeySource, Options as KeystoreOptions, Secret};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
@@ -46,6 +47,8 @@ pub struct Engines {
     pub leases: Arc<dyn Leases>,
     /// Who reads which event versions, and which may be written.
     pub version_gate: Arc<dyn VersionGate>,
+    /// Answers that were given before.
+    pub cache: Arc<dyn Cache>,
     /// Rates that several processes share.
     pub rate_limits: Option<Arc<dyn RateLimits>>,
 }
@@ -215,7 +218,8 @@ async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) ->
                 "the embedded assembly runs everything in one process: leave out --role, or set assembly.kind = \"cluster\""
             );
             let config = config.clone();
-            tokio::task::spawn_blocking(move || embedded::open(&config))
+            let clock = clock.clone();
+            tokio::task::spawn_blocking(move || embedded::open(&config, clock))
                 .await
                 .context("opening the data directory was interrupted")?
         }

@@ -16,6 +16,7 @@ mod intent;
 mod openapi;
 mod organizations;
 mod prefer;
+mod quotes;
 mod rehearsal;
 mod services;
 mod session_link;

@@ -16,6 +16,7 @@ use vaultstream_event_schemas::{
 };
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::door::Asked;
+use vaultstream_gateway::kept::Kept;
 use vaultstream_gateway::{ApiError, Credentials, Directory};
 use vaultstream_kernel::{Committed, ExecuteError, Executor, Line};
 
@@ -68,6 +69,8 @@ pub struct ServicesParts {
     pub faucets: BTreeMap<ChainId, Arc<dyn Faucet>>,
     /// Seals consistency tokens: the keyring's platform secret `token-mac`.
     pub tokens: MacKey,
+    /// Fee quotes of a block that somebody asked for before.
+    pub kept: Kept,
     /// The organization that owns the platform; only its keys register organizations.
     pub platform: OrganizationId,
     /// The views by name, each with the families that it has a store in.

@@ -41,9 +41,9 @@ pub enum Proof {
 
 /// The whole line, oldest first, with what is ahead at its end. `me` is who asks, `in_zone` writes a moment.
 pub fn line(transfer: &TransferTransfer, me: &str, in_zone: &dyn Fn(Moment) -> String) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::with_capacity(transfer.timeline.len() + 4);
+    let mut steps: Vec<Step> = Vec::with_capacity(transfer.timeline.nodes.len() + 4);
     let mut last: Option<&Entry> = None;
-    for entry in &transfer.timeline {
+    for entry in &transfer.timeline.nodes {
         match (entry.type_.as_str(), steps.last_mut()) {
             ("execution.broadcast_tried", Some(step)) if last.is_some_and(sends) => {
                 step.nested.push(step::tried(entry));

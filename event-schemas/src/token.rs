@@ -81,6 +81,16 @@ impl MacKey {
         mac
     }
 
+    /// A keyed digest of a body for a purpose: only who has the key can make it, or learn from it whether a guess is right.
+    pub fn tag(&self, purpose: &str, body: &[u8]) -> [u8; 32] {
+        self.mac(purpose, body).finalize().into_bytes().into()
+    }
+
+    /// Whether [`Self::tag`] made this; compares in constant time.
+    pub fn is_tag(&self, purpose: &str, body: &[u8], tag: &[u8]) -> bool {
+        self.mac(purpose, body).verify_slice(tag).is_ok()
+    }
+
     /// Seals a body for a purpose; a text sealed for one purpose does not open for another.
     pub fn seal(&self, purpose: &str, body: &[u8]) -> String {
         let mut bytes = body.to_vec();
@@ -178,6 +188,17 @@ mod tests {
         fn garbage_should_be_refused_not_panic(text: String) {
             prop_assert!(MacKey::new([1; 32]).open_token(&text).is_err());
         }
+    }
+
+    #[test]
+    fn tag_should_be_of_its_key_purpose_and_body() {
+        let key = MacKey::new([7; 32]);
+        let tag = key.tag("a", b"body");
+        assert!(key.is_tag("a", b"body", &tag));
+        assert!(!key.is_tag("b", b"body", &tag));
+        assert!(!key.is_tag("a", b"bodz", &tag));
+        assert!(!key.is_tag("a", b"body", &tag[..16]), "whole tags only");
+        assert!(!MacKey::new([8; 32]).is_tag("a", b"body", &tag));
     }
 
     #[test]

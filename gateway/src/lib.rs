@@ -17,6 +17,7 @@ pub mod error_pages;
 pub mod hosts;
 pub mod idempotency;
 pub mod json;
+pub mod kept;
 pub mod limit;
 pub mod operation;
 pub mod operations;

@@ -1,6 +1,9 @@
 //! How far the views are behind the log: for the schema, for `/health/ready` and for metrics.
 
+use std::sync::Arc;
+
 use serde::Serialize;
+use tokio::sync::Mutex;
 use vaultstream_domain::ports::EventLog;
 use vaultstream_event_schemas::Timestamp;
 use vaultstream_event_schemas::token::Positions;
@@ -8,6 +11,9 @@ use vaultstream_projectors::Reads;
 use vaultstream_projectors::view_name::ViewName;
 
 use crate::refusal::Refusal;
+
+/// How old a shared measurement may be, in microseconds.
+const RECENT_US: i64 = 500_000;
 
 /// One measurement.
 #[derive(Debug, Clone, Serialize)]
@@ -61,6 +67,32 @@ impl Lag {
     }
 }
 
+/// The newest measurement, shared by everybody who follows freshness: asking the log for its heads is for a process to do,
+/// not for each of its sockets.
+#[derive(Debug, Default)]
+pub struct Recent(Mutex<Option<Arc<Lag>>>);
+
+impl Recent {
+    /// A measurement that is at most [`RECENT_US`] old.
+    pub async fn measure(
+        &self,
+        log: &dyn EventLog,
+        reads: &Reads,
+        now: Timestamp,
+    ) -> Result<Arc<Lag>, Refusal> {
+        // held while measuring, so that those who come meanwhile share what comes of it
+        let mut newest = self.0.lock().await;
+        // a clock that was put back makes it old, too
+        let is_recent = |lag: &&Arc<Lag>| (0..RECENT_US).contains(&(now.as_micros() - lag.at.as_micros()));
+        if let Some(lag) = newest.as_ref().filter(is_recent) {
+            return Ok(Arc::clone(lag));
+        }
+        let lag = Arc::new(measure(log, reads, now).await?);
+        *newest = Some(Arc::clone(&lag));
+        Ok(lag)
+    }
+}
+
 /// Measures every view against the log's heads.
 pub async fn measure(log: &dyn EventLog, reads: &Reads, now: Timestamp) -> Result<Lag, Refusal> {
     let heads = log.heads().await?;
@@ -80,4 +112,28 @@ pub async fn measure(log: &dyn EventLog, reads: &Reads, now: Timestamp) -> Resul
         views: lags.into_iter().map(view).collect(),
         folded,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig::world::World;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn followers_should_share_a_measurement_until_it_is_old() {
+        let world = World::start().await;
+        let (log, reads) = (world.services.log.as_ref(), &world.services.reads);
+        let recent = Recent::default();
+        let at = |us: i64| Timestamp::from_micros(1_800_000_000_000_000 + us);
+        let first = recent.measure(log, reads, at(0)).await.expect("measured");
+        let (again, beside) = tokio::join!(
+            recent.measure(log, reads, at(RECENT_US - 1)),
+            recent.measure(log, reads, at(1))
+        );
+        assert!(Arc::ptr_eq(&first, &again.expect("shared")));
+        assert!(Arc::ptr_eq(&first, &beside.expect("shared")));
+        let later = recent.measure(log, reads, at(RECENT_US)).await.expect("measured");
+        assert!(!Arc::ptr_eq(&first, &later));
+        assert_eq!(later.at, at(RECENT_US));
+    }
 }

@@ -18,10 +18,12 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use uuid::Uuid;
 use vaultstream_event_schemas::ErrorCode;
 use vaultstream_gateway::door::Demand;
 use vaultstream_gateway::{ApiError, Principal, RequestInfo, json};
 
+use crate::answers::{Question, Slot};
 use crate::caller::Caller;
 use crate::limits::{self, Door};
 use crate::refusal::{self, Refusal};
@@ -68,36 +70,69 @@ pub async fn post(State(parts): State<Arc<Parts>>, request: Request) -> Result<R
     json::check_media_type(&head.headers)?;
     let body = json::read(body, limits::MAX_BODY).await?;
     let asked: Asked = json::parse(&body)?;
-    let mut answer = answer(&parts, principal, asked.into_query()).await;
-    refusal::finish(&mut answer, &info.id);
-    Ok(rendered(&head.headers, &answer))
+    match answer(&parts, principal, asked.into_query()).await {
+        Ok(body) => Ok(rendered(&head.headers, true, body)),
+        Err(mut answer) => {
+            refusal::finish(&mut answer, &info.id);
+            let executed =
+                answer.data != async_graphql::Value::Null || answer.errors.iter().any(|e| !e.path.is_empty());
+            Ok(rendered(&head.headers, executed, written(&answer)?))
+        }
+    }
 }
 
-async fn answer(parts: &Parts, principal: Arc<Principal>, mut query: Query) -> Answer {
-    let who = principal.credential();
-    let caller = Caller::new(principal);
-    if let Err(error) = limits::admit(&mut query, Door::Http, caller.is_key()) {
-        return Answer::from_errors(vec![error]);
-    }
-    let loaders = Loaders::of_query(parts.services.reads.clone(), caller.organization);
-    let run = async {
-        let turn = parts.admission.turn(who).await.map_err(failed)?;
-        let answer = parts.schema.execute(query.data(caller).data(loaders)).await;
-        drop(turn);
-        Ok(answer)
-    };
+fn written(answer: &Answer) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(answer).map_err(|error| ApiError::new(ErrorCode::Internal).caused_by(error))
+}
+
+/// A whole answer as it is sent; one with errors as it is, for they still have to be finished.
+async fn answer(parts: &Parts, principal: Arc<Principal>, mut query: Query) -> Result<Vec<u8>, Box<Answer>> {
+    let caller = Caller::new(Arc::clone(&principal));
+    let refused = |error| Box::new(Answer::from_errors(vec![error]));
+    limits::admit(&mut query, Door::Http, caller.is_key()).map_err(refused)?;
     let limit = Duration::from_millis(limits::TIMEOUT_MS);
-    match tokio::time::timeout(limit, run).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => Answer::from_errors(vec![error]),
-        Err(_) => Answer::from_errors(vec![failed(Refusal::new(
+    match tokio::time::timeout(limit, answered(parts, principal.credential(), caller, query)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(refused(failed(Refusal::new(
             ErrorCode::Timeout,
             format!(
                 "the query took longer than {} ms; ask for less",
                 limits::TIMEOUT_MS
             ),
-        ))]),
+        )))),
     }
+}
+
+/// Answers from what was kept, or executes, and keeps what came of it.
+async fn answered(
+    parts: &Parts,
+    who: Uuid,
+    caller: Caller,
+    mut query: Query,
+) -> Result<Vec<u8>, Box<Answer>> {
+    let slot = match Question::graphql(&parts.fields, &caller, &mut query) {
+        Some(question) => Slot::open(&parts.services, question).await,
+        None => None,
+    };
+    if let Some(slot) = &slot
+        && let Some(body) = slot.find().await
+    {
+        return Ok(body);
+    }
+    let loaders = Loaders::of_query(parts.services.reads.clone(), caller.organization);
+    let turn = parts.admission.turn(who).await;
+    let refused = |refusal| Box::new(Answer::from_errors(vec![failed(refusal)]));
+    let turn = turn.map_err(refused)?;
+    let answer = parts.schema.execute(query.data(caller).data(loaders)).await;
+    drop(turn);
+    if !answer.errors.is_empty() {
+        return Err(Box::new(answer));
+    }
+    let body = written(&answer).map_err(|_| refused(Refusal::of(ErrorCode::Internal)))?;
+    if let Some(slot) = slot {
+        slot.keep(&body).await;
+    }
+    Ok(body)
 }
 
 /// A refusal as the error of a whole answer.
@@ -107,29 +142,20 @@ pub fn failed(refusal: Refusal) -> ServerError {
     error
 }
 
-fn rendered(asked: &HeaderMap, answer: &Answer) -> Response {
+fn rendered(asked: &HeaderMap, executed: bool, body: Vec<u8>) -> Response {
     let modern = asked
         .get_all(header::ACCEPT)
         .iter()
         .any(|v| v.to_str().is_ok_and(|text| text.contains(GRAPHQL_JSON)));
-    let executed =
-        answer.data != async_graphql::Value::Null || answer.errors.iter().any(|e| !e.path.is_empty());
     let status = if modern && !executed {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::OK
     };
     let media = if modern { GRAPHQL_JSON } else { "application/json" };
-    match serde_json::to_vec(answer) {
-        Ok(body) => {
-            let headers = [
-                (header::CONTENT_TYPE, HeaderValue::from_static(media)),
-                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            ];
-            (status, headers, body).into_response()
-        }
-        Err(error) => ApiError::new(ErrorCode::Internal)
-            .caused_by(error)
-            .into_response(),
-    }
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (status, headers, body).into_response()
 }

@@ -6,6 +6,7 @@
 //! each with a code, a field and a remedy.
 
 pub mod admission;
+pub mod answers;
 pub mod caller;
 pub mod drain;
 pub mod freshness;

@@ -13,6 +13,8 @@ use vaultstream_event_schemas::ErrorCode;
 
 use crate::refusal::Refusal;
 
+pub use scan::normalized;
+
 /// The largest request body, and the largest message on a socket.
 pub const MAX_BODY: usize = 64 * 1024;
 /// Brackets of any kind inside each other.
@@ -38,10 +40,15 @@ pub const TIMEOUT_MS: u64 = 5_000;
 
 /// Checks the size of a page.
 pub fn page_size(first: i32) -> Result<usize, Refusal> {
-    usize::try_from(first)
+    page_size_in("first", first)
+}
+
+/// Checks the size of a page that an argument gives.
+pub fn page_size_in(argument: &str, size: i32) -> Result<usize, Refusal> {
+    usize::try_from(size)
         .ok()
         .filter(|n| (1..=MAX_PAGE).contains(n))
-        .ok_or_else(|| Refusal::field("first", format!("first is 1 to {MAX_PAGE}, not {first}")))
+        .ok_or_else(|| Refusal::field(argument, format!("{argument} is 1 to {MAX_PAGE}, not {size}")))
 }
 
 /// The complexity of a page: what one entry costs, times how many are asked for. A size that is refused costs one
@@ -54,8 +61,8 @@ pub fn page_cost(first: i32, child: usize) -> usize {
 }
 
 /// The complexity of entries that are read together and hold what they show: their number and what is shown of one.
-pub fn entries_cost(first: i32, child: usize) -> usize {
-    page_size(first).unwrap_or(1).saturating_add(child)
+pub fn entries_cost(size: i32, child: usize) -> usize {
+    page_size(size).unwrap_or(1).saturating_add(child)
 }
 
 /// Which door a request came through.

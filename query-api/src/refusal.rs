@@ -6,6 +6,7 @@
 
 use async_graphql::{Response, ServerError, Value};
 use vaultstream_domain::ports::event_log::LogError;
+use vaultstream_domain::ports::keyring::KeyringError;
 use vaultstream_domain::ports::view_store::ViewStoreError;
 use vaultstream_event_schemas::ErrorCode;
 use vaultstream_event_schemas::error_code::Retry;
@@ -71,6 +72,16 @@ impl Refusal {
 impl From<ViewStoreError> for Refusal {
     fn from(error: ViewStoreError) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "a view does not answer");
+        Self::of(ErrorCode::StorageUnavailable)
+    }
+}
+
+impl From<KeyringError> for Refusal {
+    fn from(error: KeyringError) -> Self {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "a sealed value does not open"
+        );
         Self::of(ErrorCode::StorageUnavailable)
     }
 }

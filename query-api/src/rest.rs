@@ -14,7 +14,6 @@ mod views;
 use std::sync::Arc;
 
 use axum::Router;
-use vaultstream_domain::ports::Keyring;
 use vaultstream_event_schemas::chain::ChainHead;
 use vaultstream_event_schemas::{ChainId, OrganizationId};
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
@@ -29,15 +28,12 @@ use crate::services::Services;
 pub struct RestParts {
     /// What is read.
     pub services: Services,
-    /// Opens memos.
-    pub keyring: Arc<dyn Keyring>,
     /// The organization that owns the platform; its keys see all organizations.
     pub platform: OrganizationId,
 }
 
 struct Site {
     services: Services,
-    keyring: Arc<dyn Keyring>,
     platform: OrganizationId,
     catalogue: Catalogue,
 }
@@ -52,7 +48,7 @@ impl Site {
     fn transfer_sources(&self) -> TransferSources<'_> {
         TransferSources {
             log: &*self.services.log,
-            keyring: &*self.keyring,
+            keyring: &*self.services.keyring,
             catalogue: &self.catalogue,
             heads: self,
         }
@@ -65,14 +61,9 @@ impl Site {
 /// When the table of operations and the handlers disagree: a mistake that the first start shows.
 pub fn router(parts: RestParts, door: &Arc<Door>) -> Router {
     let catalogue = Catalogue::new(parts.services.chains.to_vec());
-    let RestParts {
-        services,
-        keyring,
-        platform,
-    } = parts;
+    let RestParts { services, platform } = parts;
     let site = Arc::new(Site {
         services,
-        keyring,
         platform,
         catalogue,
     });

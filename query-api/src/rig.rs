@@ -1,6 +1,7 @@
 //! What tests of this crate stand on: a real SQLite log in a temporary directory, written to directly.
 
 mod project;
+pub mod recorder;
 pub mod world;
 
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ use vaultstream_event_schemas::{
 };
 use vaultstream_infra_sqlite::{Options, SqliteLog, Synchronous};
 
-pub use project::project;
+pub use project::{fold, prepared};
 
 use crate::hub::Folded;
 use crate::refusal::Refusal;

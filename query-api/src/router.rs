@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use vaultstream_gateway::Door;
 
 use crate::admission::Admission;
-use crate::schema::{self, Schema};
+use crate::schema::{self, Fields, Schema};
 use crate::services::Services;
 use crate::{http, socket};
 
@@ -17,6 +17,8 @@ pub struct Parts {
     pub services: Services,
     /// The schema over it.
     pub schema: Schema,
+    /// What its fields are made of.
+    pub fields: Fields,
     /// Who comes in.
     pub door: Arc<Door>,
     /// How much room each has.
@@ -29,6 +31,7 @@ pub fn router(services: Services, door: Arc<Door>) -> Router {
     let parts = Arc::new(Parts {
         services,
         schema,
+        fields: Fields::of_schema(&schema::sdl()),
         door,
         admission: Admission::default(),
     });

@@ -21,15 +21,20 @@ mod search;
 mod subscription;
 mod timeline;
 mod totals;
+mod touches;
 mod transfer;
 mod vault;
 mod viewer;
 
+use std::sync::Arc;
+
 use async_graphql::{Context, EmptyMutation};
 
 pub use loader::Loaders;
+pub use touches::{Fields, Touches};
 
 use crate::caller::Caller;
+use crate::freshness::Recent;
 use crate::limits;
 use crate::refusal::Refusal;
 use crate::services::Services;
@@ -39,7 +44,7 @@ pub type Schema = async_graphql::Schema<query::Query, EmptyMutation, subscriptio
 
 /// Builds the schema over its services.
 pub fn build(services: Services) -> Schema {
-    bare().data(services).finish()
+    bare().data(services).data(Arc::new(Recent::default())).finish()
 }
 
 fn bare() -> async_graphql::SchemaBuilder<query::Query, EmptyMutation, subscription::Subscription> {

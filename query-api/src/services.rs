@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use vaultstream_domain::ports::{Clock, EventLog};
+use vaultstream_domain::ports::{Clock, EventLog, Keyring};
 use vaultstream_event_schemas::chain::{AssetSettings, ChainHead, ChainSettings};
 use vaultstream_event_schemas::token::MacKey;
 use vaultstream_event_schemas::{AssetId, ChainId, Timestamp};
 use vaultstream_projectors::read::Reads;
 
+use crate::answers::Answers;
 use crate::drain::Drain;
 use crate::hub::Hub;
 
@@ -34,6 +35,10 @@ pub struct Services {
     pub reads: Reads,
     /// The subscription hub.
     pub hub: Hub,
+    /// Answers that were given before.
+    pub answers: Answers,
+    /// Opens memos.
+    pub keyring: Arc<dyn Keyring>,
     /// The chains that are served.
     pub chains: Arc<[ChainSettings]>,
     /// Where they stand.

@@ -5,18 +5,19 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use vaultstream_domain::ports::{Bus, Clock, EventLog, Publisher, RateLimits, ViewStore};
-use vaultstream_event_schemas::Family;
+use vaultstream_domain::ports::{Bus, Cache, Clock, EventLog, Publisher, RateLimits, ViewStore};
+use vaultstream_event_schemas::{Family, Slug};
 use vaultstream_infra_kafka::{
     Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
 };
 use vaultstream_infra_postgres::{
     DatabaseConfig, Migrate, Part, PgLeases, PgLog, PgLogOptions, PgProgress, PgVersionGate, Shards,
 };
-use vaultstream_infra_redis::{Link, RedisOptions, RedisRateLimits};
-use vaultstream_infra_runtime::MemoryRateLimits;
+use vaultstream_infra_redis::{Link, RedisCache, RedisOptions, RedisRateLimits};
+use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache, MemoryRateLimits};
 use vaultstream_infra_scylla::{Credentials, Replication, ScyllaOptions, ScyllaViews};
 use vaultstream_kernel::LogBus;
 
@@ -26,6 +27,8 @@ use crate::roles::{Role, Roles};
 
 /// Connections of a process to each database: a role needs few, and a server has about a hundred for all of them.
 const CONNECTIONS: u32 = 4;
+/// How long a kept answer may take to come: the views themselves answer in a few milliseconds.
+const CACHE_PATIENCE: Duration = Duration::from_millis(10);
 
 /// Opens the engines that the roles need; brings them up to date where this process migrates.
 pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Result<Engines> {
@@ -59,6 +62,9 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
     } else {
         None
     };
+    // Only doors answer and count, so a Redis that is not as it should be stops nobody else.
+    let redis = engines.redis.filter(|_| roles.has_doors());
+    let (cache, rate_limits) = shared(redis, clock).await?;
     Ok(Engines {
         log,
         bus,
@@ -67,7 +73,8 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
         progress: Arc::new(progress),
         leases: Arc::new(leases),
         version_gate: Arc::new(PgVersionGate::new(first)),
-        rate_limits: engines.redis.map(|redis| rate_limits(redis, clock)).transpose()?,
+        cache,
+        rate_limits,
     })
 }
 
@@ -119,15 +126,42 @@ async fn ways(
     Ok((bus, publisher))
 }
 
-/// Rates in Redis; while it is away every process counts for itself.
-fn rate_limits(redis: &Redis, clock: &Arc<dyn Clock>) -> Result<Arc<dyn RateLimits>> {
-    let options = RedisOptions::new(
-        config::endpoint(&redis.url).context("redis.url")?,
-        redis.prefix.clone(),
-    );
-    let link = Link::try_new(&options).context("Redis cannot be used")?;
+/// Answers and rates in Redis, over a connection each: a cache that is slow is no reason to count rates alone. Without it,
+/// and while it is away, every process keeps its own.
+async fn shared(
+    redis: Option<&Redis>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<dyn Cache>, Option<Arc<dyn RateLimits>>)> {
+    let Some(redis) = redis else {
+        return Ok((
+            Arc::new(MemoryCache::new(clock.clone(), DEFAULT_CACHE_BYTES)),
+            None,
+        ));
+    };
+    let is_reference = redis.url.starts_with("file:") || redis.url.starts_with("env:");
+    let options = RedisOptions {
+        source: if is_reference {
+            format!("redis.url = {}", redis.url)
+        } else {
+            "redis.url".to_owned()
+        },
+        ..RedisOptions::new(
+            config::endpoint(&redis.url).context("redis.url")?,
+            redis.prefix.clone(),
+        )
+    };
+    let brief = RedisOptions {
+        timeout: CACHE_PATIENCE,
+        ..options.clone()
+    };
+    let open = |options| Link::try_new(options).context("Redis cannot be used");
+    let (limits, cache) = (Arc::new(open(&options)?), Arc::new(open(&brief)?));
+    limits.check().await.context("Redis cannot be used")?;
     let alone = Arc::new(MemoryRateLimits::new(clock.clone()));
-    Ok(Arc::new(RedisRateLimits::new(Arc::new(link), alone)))
+    Ok((
+        Arc::new(RedisCache::new(cache)),
+        Some(Arc::new(RedisRateLimits::new(limits, alone))),
+    ))
 }
 
 fn database(database: &Database) -> Result<DatabaseConfig> {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use vaultstream_domain::ports::EventLog;
+use vaultstream_domain::ports::{Clock, EventLog};
 use vaultstream_event_schemas::Family;
+use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache};
 use vaultstream_infra_sqlite::views::{SqliteViews, ViewOptions};
 use vaultstream_infra_sqlite::{
     Options as LogOptions, SqliteLeases, SqliteLog, SqliteProgress, SqliteVersionGate,
@@ -23,7 +24,7 @@ pub fn open_log(config: &Config) -> Result<Arc<dyn EventLog>> {
 }
 
 /// Opens what lies in the data directory. Blocks.
-pub fn open(config: &Config) -> Result<Engines> {
+pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engines> {
     let dir = &config.data_dir;
     let log = open_log(config)?;
     // Families that are no longer configured keep their views.
@@ -47,6 +48,7 @@ pub fn open(config: &Config) -> Result<Engines> {
         progress: Arc::new(progress),
         leases: Arc::new(leases),
         version_gate: Arc::new(versions),
+        cache: Arc::new(MemoryCache::new(clock, DEFAULT_CACHE_BYTES)),
         // One process: its doors count for themselves.
         rate_limits: None,
     })

@@ -13,10 +13,12 @@ use vaultstream_domain::ports::Keyring;
 use vaultstream_event_schemas::token::MacKey;
 use vaultstream_event_schemas::{ChainId, chain::ChainHead};
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
+use vaultstream_gateway::kept::{CountLookups, Kept, Lookup};
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
-use vaultstream_infra_telemetry::Metrics;
+use vaultstream_infra_telemetry::{CacheOutcome, Metrics};
 use vaultstream_projectors::{Reads, ViewName};
 use vaultstream_query_api::Drain;
+use vaultstream_query_api::answers::Answers;
 use vaultstream_query_api::hub::Hub;
 use vaultstream_query_api::services::Heads;
 
@@ -33,6 +35,20 @@ struct HeadsOf(watch::Receiver<Heads>);
 impl ChainHeads for HeadsOf {
     fn head(&self, chain: &ChainId) -> Option<ChainHead> {
         self.0.borrow().get(chain).map(|seen| seen.head.clone())
+    }
+}
+
+/// Counts look-ups among kept answers.
+struct Counted(Metrics);
+
+impl CountLookups for Counted {
+    fn looked_up(&self, cache: &'static str, lookup: Lookup) {
+        let outcome = match lookup {
+            Lookup::Hit => CacheOutcome::Hit,
+            Lookup::Miss => CacheOutcome::Miss,
+            Lookup::Failed => CacheOutcome::Failed,
+        };
+        self.0.hub.cache(cache, outcome);
     }
 }
 
@@ -126,27 +142,16 @@ impl Doors<'_> {
             None => Door::new(parts),
         };
         let mac = MacKey::new(assembly.keystore.platform_secret("token-mac").await?);
+        let counts = Arc::new(Counted(self.metrics.clone()));
+        let kept = Kept::new(assembly.engines.cache.clone(), counts, mac.clone());
         if self.roles.has(Role::CommandApi) {
-            let services = self.commands(directory, credentials, mac.clone());
+            let services = self.commands(directory, credentials, (mac.clone(), kept.clone()));
             router = router.merge(vaultstream_command_api::router(services, &door));
         }
         if let (true, Some(reads)) = (self.roles.has(Role::QueryApi), self.reads.clone()) {
-            let hub = Hub::init(log.clone(), Arc::new(reads.clone()), assembly.spawn.as_ref())
-                .await
-                .map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
-            let services = vaultstream_query_api::Services {
-                log: log.clone(),
-                reads,
-                hub,
-                chains: self.chains().into(),
-                heads: self.heads.clone(),
-                mac,
-                clock: assembly.clock.clone(),
-                drain: self.drain.clone(),
-            };
+            let services = self.queries(reads, mac, kept).await?;
             let rest = vaultstream_query_api::rest::RestParts {
                 services: services.clone(),
-                keyring: assembly.keystore.clone(),
                 platform: platform_organization(&log.registry()),
             };
             router = router
@@ -166,11 +171,36 @@ impl Doors<'_> {
         Ok(router)
     }
 
+    async fn queries(
+        &self,
+        reads: Reads,
+        mac: MacKey,
+        kept: Kept,
+    ) -> Result<vaultstream_query_api::Services> {
+        let (assembly, log) = (self.assembly, &self.assembly.engines.log);
+        let hub = Hub::init(log.clone(), Arc::new(reads.clone()), assembly.spawn.as_ref())
+            .await
+            .map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
+        let chains = self.chains();
+        Ok(vaultstream_query_api::Services {
+            log: log.clone(),
+            reads,
+            hub,
+            answers: Answers::new(kept, &chains),
+            keyring: assembly.keystore.clone(),
+            chains: chains.into(),
+            heads: self.heads.clone(),
+            mac,
+            clock: assembly.clock.clone(),
+            drain: self.drain.clone(),
+        })
+    }
+
     fn commands(
         &self,
         directory: Arc<Directory>,
         credentials: Credentials,
-        tokens: MacKey,
+        (tokens, kept): (MacKey, Kept),
     ) -> Arc<vaultstream_command_api::Services> {
         let (assembly, log) = (self.assembly, &self.assembly.engines.log);
         let id = |chain: &crate::assembly::ChainParts| chain.chain.settings.id.clone();
@@ -196,6 +226,7 @@ impl Doors<'_> {
                 .filter_map(|c| Some((id(c), c.faucet.clone()?)))
                 .collect(),
             tokens,
+            kept,
             platform: platform_organization(&log.registry()),
             views: ViewName::ALL
                 .into_iter()

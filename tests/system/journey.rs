@@ -7,8 +7,7 @@ use vaultstream_event_schemas::{ExecutionStatus, TransferStatus};
 use crate::chain::Chain;
 use crate::product::{ETH, ETHER, Product, Setup, account, address};
 
-const TIMELINE: &str =
-    "query($id: ID!) { transfer(id: $id) { status timeline(first: 50) { sequence type position hash } } }";
+const TIMELINE: &str = "query($id: ID!) { transfer(id: $id) { status timeline(last: 50) { nodes { sequence type position hash } } } }";
 
 async fn graphql(product: &Product, query: &str, variables: Value) -> Result<Value> {
     let answer: Value = reqwest::Client::new()
@@ -48,7 +47,9 @@ async fn send_and_check(product: &Product) -> Result<()> {
         .await?;
 
     let data = graphql(product, TIMELINE, json!({ "id": id })).await?;
-    let timeline = data["transfer"]["timeline"].as_array().context("a timeline")?;
+    let timeline = data["transfer"]["timeline"]["nodes"]
+        .as_array()
+        .context("a timeline")?;
     let types: Vec<_> = timeline.iter().filter_map(|e| e["type"].as_str()).collect();
     for expected in ["transfer.requested", "transfer.screened", "transfer.completed"] {
         ensure!(types.contains(&expected), "{expected} is not in {types:?}");

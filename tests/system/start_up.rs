@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::product::{Setup, program};
+use crate::product::{Setup, program, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_process_on_one_data_directory_should_be_refused() -> Result<()> {
@@ -48,13 +48,19 @@ async fn health_and_metrics_should_answer_and_secrets_should_be_private() -> Res
         let response = http.get(format!("{}{path}", product.base)).send().await?;
         ensure!(response.status() == 200, "{path}: {}", response.status());
     }
-    let metrics = http
-        .get(format!("{}/metrics", product.base))
-        .send()
-        .await?
-        .text()
-        .await?;
-    ensure!(metrics.contains("vaultstream_commands_total"), "{metrics}");
+    let metrics = async || -> Result<String> {
+        let answer = http.get(format!("{}/metrics", product.base)).send().await?;
+        Ok(answer.text().await?)
+    };
+    let first = metrics().await?;
+    ensure!(first.contains("vaultstream_commands_total"), "{first}");
+    // The same list again is answered from what was kept, unless something moved in between.
+    until("a kept answer", || async {
+        product.vault("Operations").await?;
+        let hit = "vaultstream_cache_requests_total{cache=\"responses\",outcome=\"hit\"}";
+        Ok(metrics().await?.contains(hit).then_some(()))
+    })
+    .await?;
     for name in ["demo.key", "platform.key"] {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(setup.data_dir().join(name))?

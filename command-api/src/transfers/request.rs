@@ -34,7 +34,7 @@ use super::payer::{Payer, payer};
 use crate::answer::{Head, answer};
 use crate::intent::{Intent, external_id_claim};
 use crate::services::Services;
-use crate::{chain_rules, text};
+use crate::{chain_rules, quotes, text};
 
 /// A day.
 const DEFAULT_EXPIRES_IN: u64 = 24 * 3600;
@@ -410,7 +410,10 @@ async fn fee(
         }
         Err(_) => return Ok(None),
     };
-    let Ok(quote) = node.quote_fee().await else {
+    let head = services.parts.heads.head(&understood.chain.id);
+    let tip = head.as_ref().map(|head| head.tip.at.hash.as_str());
+    let quote = quotes::at(&services.parts.kept, &understood.chain.id, tip, node.quote_fee());
+    let Ok(quote) = quote.await else {
         return Ok(None);
     };
     let Some((expected, max)) = chain_rules::fee_of(understood.chain, &quote, work) else {

@@ -31,10 +31,13 @@ use vaultstream_event_schemas::{
 };
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::credential::Secret;
+use vaultstream_gateway::kept::Kept;
 use vaultstream_gateway::limit::Quota;
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
 use vaultstream_infra_keystore::{Keystore, Options as KeystoreOptions};
-use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
+use vaultstream_infra_runtime::{
+    DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, SystemIds, SystemRng, TokioSpawn,
+};
 use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog, Synchronous};
 use vaultstream_kernel::{Executor, LogBus, Options as ExecutorOptions, Ports, TracingObserver};
 
@@ -45,10 +48,10 @@ const ONE_ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// A sandbox's faucet that keeps what it was asked for.
 #[derive(Default)]
-pub struct Kept(pub Mutex<Vec<(String, Amount)>>);
+pub struct FaucetCalls(pub Mutex<Vec<(String, Amount)>>);
 
 #[async_trait]
-impl Faucet for Kept {
+impl Faucet for FaucetCalls {
     async fn fund(&self, address: &str, minor: Amount) -> Result<(), NodeError> {
         self.0
             .lock()
@@ -69,7 +72,7 @@ pub struct World {
     pub log: Arc<SqliteLog>,
     pub executor: Executor,
     pub credentials: Credentials,
-    pub faucet: Arc<Kept>,
+    pub faucet: Arc<FaucetCalls>,
     pub platform: Tenant,
     router: Router,
     stop: CancellationToken,
@@ -203,7 +206,7 @@ impl World {
             dir: directory.path().join("keys"),
             passphrase: None,
         };
-        let faucet = Arc::new(Kept::default());
+        let faucet = Arc::new(FaucetCalls::default());
         let platform = platform_organization(&log.registry());
         let services = Services::new(ServicesParts {
             log: port,
@@ -219,6 +222,11 @@ impl World {
             nodes: BTreeMap::new(),
             faucets: BTreeMap::from([(chain_id(), faucet.clone() as Arc<dyn Faucet>)]),
             tokens: MacKey::new([7; 32]),
+            kept: Kept::new(
+                Arc::new(MemoryCache::new(Arc::new(SystemClock), DEFAULT_CACHE_BYTES)),
+                Arc::new(()),
+                MacKey::new([7; 32]),
+            ),
             platform,
             views: BTreeMap::from([("directory", vec![Family::Core]), ("transfers", chain_families())]),
             options: Options::default(),

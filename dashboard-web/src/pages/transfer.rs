@@ -15,8 +15,8 @@ use crate::words::{Word, fill, say};
 use leptos::prelude::*;
 use vaultstream_event_schemas::status::TransferStatus as S;
 
-/// Entries that are read at most; a transfer has a dozen, one that is sent again and again has more.
-pub const EVENTS: i64 = 70;
+/// Entries that are read at most, the last ones; a transfer has a dozen, one that is sent again and again has more.
+const EVENTS: i64 = 200;
 
 /// How long an unfinished transfer may stay unread.
 const SILENCE_MS: u64 = 10_000;
@@ -58,16 +58,13 @@ fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
             }
         })
     });
-    // Not by its id: a transfer that was just requested may not be in the view yet, and asking for it would be refused.
     let variables = transfer_updates::Variables {
         vault_id: None,
-        transfer_id: None,
+        transfer_id: Some(id.get_value()),
     };
     let take = move |data: transfer_updates::ResponseData| {
-        if id.with_value(|id| data.transfer_updates.transfer.id == *id) {
-            app.token.set(Some(data.transfer_updates.token));
-            panel.reload();
-        }
+        app.token.set(Some(data.transfer_updates.token));
+        panel.reload();
     };
     app.live.subscribe(
         transfer_updates::QUERY,
@@ -242,6 +239,7 @@ fn list(app: App, t: &Seen) -> AnyView {
             Some(sentences::actor(&t.requested_by, &me)),
         ),
         words(Word::FactExternalId, t.external_id.clone()),
+        words(Word::FactMemo, t.memo.clone()),
         words(Word::FactExpires, lapses),
         Some(hash(Word::FactId, Word::WhatId, t.id.clone())),
     ];

@@ -255,6 +255,7 @@ sentences! {
     FactRequestedBy = "Requested by";
     FactRule = "Rule";
     FactExternalId = "Your id";
+    FactMemo = "Note";
     FactExpires = "Lapses";
     FactFailure = "Why";
     FactId = "Id";
@@ -279,7 +280,7 @@ sentences! {
     EventPlace = "shard {shard}, position {position}";
     EventHash = "hash {hash}";
     EventPrevious = "previous {hash}";
-    EventsCut = "The first {n} events are shown; the API has them all.";
+    EventsCut = "The last {n} events are shown; the API has them all.";
 
     // timeline
     LineRequested = "Requested by {actor}";

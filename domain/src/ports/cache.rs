@@ -20,4 +20,8 @@ pub trait Cache: Send + Sync {
     async fn get(&self, key: &str) -> Option<Vec<u8>>;
     /// Keeps a value for about `ttl`.
     async fn put(&self, key: &str, value: &[u8], ttl: Duration);
+    /// Whether the store answers; while it does not, every look-up is a miss. For metrics: nothing is decided by it.
+    fn is_up(&self) -> bool {
+        true
+    }
 }

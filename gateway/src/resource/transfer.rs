@@ -8,6 +8,8 @@ use vaultstream_domain::ports::{EventLog, Keyring};
 use vaultstream_domain::transfer::{Transfer as Aggregate, TransferEvent, TransferState};
 use vaultstream_domain::{Decider, Event, State};
 use vaultstream_event_schemas::envelope::StoredEvent;
+use vaultstream_event_schemas::sealed::Sealed;
+use vaultstream_event_schemas::transfer::v1::Memo;
 use vaultstream_event_schemas::{ErrorCode, ExecutionId, ExecutionStatus, OrganizationId, TransferId};
 use vaultstream_kernel::load_state;
 
@@ -46,15 +48,7 @@ pub async fn transfer(
     }
     let story = Story::read(&events)?;
     let request = story.state.request.as_ref().ok_or_else(not_found)?;
-    let memo = match &request.memo {
-        None => None,
-        Some(sealed) => match open(sources.keyring, sealed).await {
-            Ok(memo) => Some(memo.0),
-            // Erased at its subject's wish: the transfer goes on without it.
-            Err(KeyringError::Erased(_)) => None,
-            Err(error) => return Err(error.into()),
-        },
-    };
+    let memo = memo(sources.keyring, request.memo.as_ref()).await?;
     let mut executions = Vec::new();
     if let Some(id) = story.state.execution
         && let State::Execution(state) = load_state(sources.log, id.into()).await?.state
@@ -84,6 +78,19 @@ pub async fn transfer(
         version: last.envelope.sequence,
         token: None,
     })
+}
+
+/// What a memo says. One whose key was erased at its subject's wish is none: the transfer goes on without it.
+pub async fn memo(
+    keyring: &dyn Keyring,
+    sealed: Option<&Sealed<Memo>>,
+) -> Result<Option<String>, KeyringError> {
+    let Some(sealed) = sealed else { return Ok(None) };
+    match open(keyring, sealed).await {
+        Ok(memo) => Ok(Some(memo.0)),
+        Err(KeyringError::Erased(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// An execution as it is answered.

@@ -47,6 +47,10 @@ impl Cache for RedisCache {
             .ask(|mut redis| async move { set.query_async::<()>(&mut redis).await })
             .await;
     }
+
+    fn is_up(&self) -> bool {
+        self.link.is_up()
+    }
 }
 
 /// Longer than anything is kept; Redis refuses times that overflow its clock.

@@ -2,9 +2,10 @@
 //!
 //! Invariants: Redis makes answers faster and limits shared, never different. Gone, paused, refusing or emptied, it is a
 //! miss for the cache and local counting for the limits, never an error; one command takes at most
-//! [`RedisOptions::timeout`], and while it does not answer only a few commands a second try.
+//! [`RedisOptions::timeout`], and while it does not answer nobody waits for it.
 
 mod cache;
+mod check;
 mod error;
 mod link;
 mod options;

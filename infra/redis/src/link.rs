@@ -1,21 +1,24 @@
 //! The connection to Redis and its circuit breaker.
 //!
-//! One multiplexed connection. A command that fails or takes too long opens the breaker: until the pause is over nobody
-//! asks, then one caller tries while the others go on without. So a dead, paused or unreachable Redis costs a caller at
-//! most the time of one command, and that only a few times a second. A connection that was lost, or did not answer
-//! several times running, is made anew by the next try.
+//! One multiplexed connection, made by the first command. A command that fails or takes too long opens the breaker: from
+//! then on nobody asks, and every pause a task of its own tries, making the connection anew when it was lost or did not
+//! answer several times running. So a dead, paused or unreachable Redis costs those who were asking the time of one
+//! command, once, and whoever comes later nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult};
 
+use crate::check::is_refused;
 use crate::{OpenError, RedisOptions};
 
 /// Silences after which a connection is taken for dead.
 const SILENCES: u32 = 3;
+/// The longest a try may take to connect; nobody waits for it.
+const CONNECT: Duration = Duration::from_secs(1);
 /// Commands that may wait for answers; more are misses.
 const IN_FLIGHT: usize = 1_024;
 
@@ -32,7 +35,9 @@ pub struct Counts {
 
 /// The connection. Cache and rate limits may share one.
 pub struct Link {
-    client: Client,
+    pub(crate) client: Client,
+    /// The setting that holds the address, as messages name it.
+    pub(crate) source: String,
     prefix: String,
     timeout: Duration,
     pause: Duration,
@@ -40,6 +45,14 @@ pub struct Link {
     answered: AtomicU64,
     failed: AtomicU64,
     skipped: AtomicU64,
+}
+
+/// What a caller is to do.
+enum Entry {
+    /// Ask over this connection; there is none before the first command.
+    Ask(Option<MultiplexedConnection>),
+    /// Go on without Redis; `true`: it is time that somebody finds out whether it answers again.
+    Skip(bool),
 }
 
 #[derive(Default)]
@@ -59,6 +72,7 @@ impl Link {
         let client = Client::open(options.url.as_str()).map_err(OpenError::Address)?;
         Ok(Self {
             client,
+            source: options.source.clone(),
             prefix: options.prefix.clone(),
             timeout: options.timeout,
             pause: options.pause,
@@ -91,15 +105,21 @@ impl Link {
 
     /// Runs a command within the time limit; nothing when Redis does not answer.
     pub(crate) async fn ask<T, Answer>(
-        &self,
+        self: &Arc<Self>,
         command: impl FnOnce(MultiplexedConnection) -> Answer + Send,
     ) -> Option<T>
     where
         Answer: Future<Output = RedisResult<T>> + Send,
     {
-        let Some(held) = self.enter() else {
-            self.skipped.fetch_add(1, Ordering::Relaxed);
-            return None;
+        let held = match self.enter() {
+            Entry::Ask(held) => held,
+            Entry::Skip(tries) => {
+                self.skipped.fetch_add(1, Ordering::Relaxed);
+                if tries {
+                    tokio::spawn(Arc::clone(self).try_again());
+                }
+                return None;
+            }
         };
         let work = async {
             let connection = match held {
@@ -109,39 +129,63 @@ impl Link {
             let answer = command(connection.clone()).await?;
             Ok((connection, answer))
         };
-        match tokio::time::timeout(self.timeout, work).await {
-            Ok(Ok((connection, answer))) => {
+        let ended = tokio::time::timeout(self.timeout, work).await;
+        self.note(ended.map_or(Err(None), |answer| answer.map_err(Some)))
+    }
+
+    /// Finds out whether Redis answers again, while everybody goes on without it.
+    async fn try_again(self: Arc<Self>) {
+        let held = self.lock().connection.clone();
+        let work = async {
+            let connection = match held {
+                Some(connection) => connection,
+                None => self.connect().await.map_err(Some)?,
+            };
+            let mut asked = connection.clone();
+            let ping = redis::cmd("PING");
+            let pong = tokio::time::timeout(self.timeout, ping.query_async::<()>(&mut asked)).await;
+            pong.map_err(|_| None)?.map_err(Some)?;
+            Ok((connection, ()))
+        };
+        let ended = tokio::time::timeout(CONNECT, work).await;
+        self.note(ended.unwrap_or(Err(None)));
+    }
+
+    /// Notes how a command ended; an error is none when there was no answer in time.
+    fn note<T>(&self, ended: Result<(MultiplexedConnection, T), Option<redis::RedisError>>) -> Option<T> {
+        match ended {
+            Ok((connection, answer)) => {
                 self.answered(connection);
                 Some(answer)
             }
-            Ok(Err(error)) => {
-                self.failed(Some(&error));
-                None
-            }
-            Err(_) => {
-                self.failed(None);
+            Err(error) => {
+                self.failed(error.as_ref());
                 None
             }
         }
     }
 
-    /// The connection to use, nothing inside when it has to be made; nothing at all when this caller must not ask.
-    fn enter(&self) -> Option<Option<MultiplexedConnection>> {
+    fn enter(&self) -> Entry {
         let mut state = self.lock();
         let now = Instant::now();
-        if state.retry_at.is_some_and(|at| now < at) {
-            return None;
+        if let Some(at) = state.retry_at {
+            let tries = now >= at;
+            if tries {
+                // One tries at a time: nobody else until it is known how that ended.
+                state.retry_at = Some(now + CONNECT + self.pause);
+            }
+            return Entry::Skip(tries);
         }
-        if state.retry_at.is_some() || state.connection.is_none() {
-            // This caller tries; those after it go on without until it is known how that ended.
+        if state.connection.is_none() {
+            // The first one connects; those after it go on without until it is known how that ended.
             state.retry_at = Some(now + self.pause);
         }
-        Some(state.connection.clone())
+        Entry::Ask(state.connection.clone())
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
+            .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(self.timeout))
             .set_concurrency_limit(IN_FLIGHT);
         self.client
@@ -175,10 +219,22 @@ impl Link {
         state.retry_at = Some(Instant::now() + self.pause);
         if !std::mem::replace(&mut state.told, true) {
             let why = error.map_or_else(|| "no answer in time".to_owned(), ToString::to_string);
-            tracing::warn!(
-                why,
-                "redis does not answer; the cache misses and limits count locally"
-            );
+            let setting = &*self.source;
+            if error.is_some_and(is_refused) {
+                tracing::warn!(
+                    setting,
+                    why,
+                    "redis refuses the user or the password; check the secret that the setting refers to, then start \
+                     again: until then the cache misses and limits count locally"
+                );
+            } else {
+                tracing::warn!(
+                    setting,
+                    why,
+                    "redis does not answer; check that it runs and that the setting names its host and port: until \
+                     then the cache misses and limits count locally"
+                );
+            }
         }
     }
 

@@ -15,6 +15,9 @@ const MAX_PREFIX: usize = 64;
 pub struct RedisOptions {
     /// `redis://[user:password@]host[:port][/database]`.
     pub url: String,
+    /// How messages name the address: the setting and what it refers to, such as `redis.url = env:REDIS_URL`. Never the
+    /// address, which may hold a password.
+    pub source: String,
     /// In front of every key, so that clusters and tests can share an engine; at most 64 bytes, no white space.
     pub prefix: String,
     /// The longest one command may take, connecting included; 1 to 50 ms.
@@ -28,6 +31,7 @@ impl RedisOptions {
     pub fn new(url: impl Into<String>, prefix: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            source: "redis.url".to_owned(),
             prefix: prefix.into(),
             timeout: MAX_TIMEOUT,
             pause: Duration::from_millis(250),
@@ -57,6 +61,7 @@ impl fmt::Debug for RedisOptions {
         // The address may hold a password.
         let mut shown = f.debug_struct("RedisOptions");
         shown
+            .field("source", &self.source)
             .field("prefix", &self.prefix)
             .field("timeout", &self.timeout);
         shown.field("pause", &self.pause).finish_non_exhaustive()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use vaultstream_domain::ports::rate_limits::{Rate, Verdict};
 use vaultstream_domain::ports::{Cache, RateLimits};
 use vaultstream_engines::Redis;
-use vaultstream_infra_redis::{Link, RedisCache, RedisOptions, RedisRateLimits};
+use vaultstream_infra_redis::{Link, OpenError, RedisCache, RedisOptions, RedisRateLimits};
 use vaultstream_infra_runtime::{MemoryRateLimits, SystemClock};
 
 const TTL: Duration = Duration::from_secs(60);
@@ -90,7 +90,7 @@ async fn killed_redis_should_be_a_miss_and_come_back_by_itself() {
     redis.kill().expect("killed");
     let (asked, waited) = node.ask_for_a_second().await;
     println!("killed: {asked} misses a second, {waited} of them slow");
-    assert!(asked > 1_000 && waited <= 5, "{asked} asked, {waited} waited");
+    assert!(asked > 1_000 && waited <= 3, "{asked} asked, {waited} waited");
     node.counts_alone("a").await;
     redis.restart().expect("restarted");
     node.back().await;
@@ -103,7 +103,7 @@ async fn killed_redis_should_be_a_miss_and_come_back_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn paused_redis_should_cost_a_few_waits_a_second() {
+async fn paused_redis_should_cost_hardly_a_wait() {
     let redis = redis().await;
     let node = Node::on(&redis.url());
     node.cache.put("other", b"v", TTL).await;
@@ -112,7 +112,7 @@ async fn paused_redis_should_cost_a_few_waits_a_second() {
     let (asked, waited) = node.ask_for_a_second().await;
     println!("paused: {asked} misses a second, {waited} of them slow");
     assert!(
-        asked > 1_000 && (1..=5).contains(&waited),
+        asked > 1_000 && (1..=3).contains(&waited),
         "{asked} asked, {waited} waited"
     );
     node.counts_alone("c").await;
@@ -188,8 +188,26 @@ async fn redis_that_refuses_should_be_as_good_as_none() {
     node.cache.put("kept", b"v", TTL).await;
     assert_eq!(node.cache.get("kept").await, None);
     node.counts_alone("f").await;
+    let mut options = RedisOptions::new(redis.url(), "faults:");
+    options.source = "redis.url = env:REDIS_URL".to_owned();
+    let wrong = redis.url().replace("redis://", "redis://:hunter3@");
+    for url in [redis.url(), wrong] {
+        let options = RedisOptions {
+            url,
+            ..options.clone()
+        };
+        let link = Link::try_new(&options).expect("the settings are good");
+        let refused = link.check().await.expect_err("no or a wrong password");
+        assert!(matches!(refused, OpenError::Credentials { .. }), "{refused}");
+        let text = refused.to_string();
+        assert!(
+            text.contains("env:REDIS_URL") && !text.contains("hunter3"),
+            "{text}"
+        );
+    }
     let known = redis.url().replace("redis://", "redis://:hunter2@");
     let node = Node::on(&known);
+    node.link.check().await.expect("let in, and new enough");
     node.cache.put("kept", b"v", TTL).await;
     assert_eq!(node.cache.get("kept").await.as_deref(), Some(&b"v"[..]));
 }

@@ -1,6 +1,6 @@
 //! How fresh the views are: watermarks, waiting for a token, lag, and what is in quarantine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vaultstream_domain::ports::event_log::Head;
 use vaultstream_domain::ports::view_store::Direction;
@@ -8,7 +8,7 @@ use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::{Family, Hlc, ShardNumber};
 
 use super::merge::scan;
-use super::{ReadError, Reads};
+use super::{At, ReadError, Reads};
 use crate::rows::QuarantineRow;
 use crate::tables::{self, n};
 use crate::view_name::ViewName;
@@ -58,27 +58,47 @@ impl Reads {
     pub async fn watermarks(&self, view: ViewName) -> Result<BTreeMap<ShardNumber, Mark>, ReadError> {
         let mut marks = BTreeMap::new();
         for family in view.families(&self.registry) {
-            let at = self.at(view, family);
-            let mut known = self.watermarks.of(&at.view_ref());
-            if !self
-                .registry
-                .shards_of(&at.family)
-                .all(|shard| known.contains_key(&shard))
-            {
-                for (shard, place) in self.store.watermarks(&at.view_ref()).await? {
-                    known.entry(shard).or_insert(Mark {
-                        place,
-                        hlc: Hlc::default(),
-                        quarantined: 0,
-                    });
-                }
-            }
-            marks.append(&mut known);
+            marks.append(&mut self.marks(&self.at(view, family)).await?);
         }
         Ok(marks)
     }
 
-    /// The positions that some views have reached together: what a cache key or a token of an answer holds.
+    async fn marks(&self, at: &At) -> Result<BTreeMap<ShardNumber, Mark>, ReadError> {
+        let mut known = self.watermarks.of(&at.view_ref());
+        let mut shards = self.registry.shards_of(&at.family);
+        if !shards.all(|shard| known.contains_key(&shard)) {
+            for (shard, place) in self.store.watermarks(&at.view_ref()).await? {
+                known.entry(shard).or_insert(Mark {
+                    place,
+                    hlc: Hlc::default(),
+                    quarantined: 0,
+                });
+            }
+        }
+        Ok(known)
+    }
+
+    /// What every answer from these views depends on, as bytes: which generation of each is read, how far it has come in
+    /// each shard, and how many streams it keeps aside there. While this is the same, so is every answer.
+    pub async fn state(&self, views: &BTreeSet<ViewName>) -> Result<Vec<u8>, ReadError> {
+        let mut state = Vec::new();
+        for view in views {
+            for family in view.families(&self.registry) {
+                let at = self.at(*view, family);
+                state.extend_from_slice(format!("{view}/{}/", at.family).as_bytes());
+                state.extend_from_slice(&at.pin.generation().to_be_bytes());
+                for (shard, mark) in self.marks(&at).await? {
+                    state.extend_from_slice(&shard.0.to_be_bytes());
+                    state.extend_from_slice(&mark.place.incarnation.to_be_bytes());
+                    state.extend_from_slice(&mark.place.position.to_be_bytes());
+                    state.extend_from_slice(&mark.quarantined.to_be_bytes());
+                }
+            }
+        }
+        Ok(state)
+    }
+
+    /// The positions that some views have reached together: what a token of an answer holds.
     pub async fn positions(&self, views: &[ViewName]) -> Result<Positions, ReadError> {
         let mut lowest: BTreeMap<ShardNumber, Place> = BTreeMap::new();
         for view in views {

@@ -9,7 +9,7 @@ use crate::rig::world::{World, code};
 /// Variables as the pages send them, with the largest pages they ask for.
 fn variables(document: &str, vault: &str, transfer: &str) -> Value {
     match document {
-        "execution" | "transfer" => json!({ "id": transfer, "events": 70 }),
+        "execution" | "transfer" => json!({ "id": transfer, "events": 200 }),
         "feed" => json!({ "first": 20 }),
         "known" => json!({ "first": 50 }),
         "search" => json!({ "text": "Operations", "first": 20 }),

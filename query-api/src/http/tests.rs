@@ -92,11 +92,16 @@ async fn timeline_should_be_the_stream_in_the_log() {
         .await;
     world.settled().await;
     let query = "query($id: ID!) { transfer(id: $id) { status approvals rule requestedBy
-        timeline(first: 10) { id sequence type actor position hash previousHash approvals approvalsNeeded rule data } } }";
+        timeline(last: 10) { nodes { id sequence type actor position hash previousHash approvals approvalsNeeded rule data }
+        pageInfo { hasPreviousPage hasNextPage } } } }";
     let answer = world.ask(&me, query, json!({ "id": transfer })).await;
     let shown = &answer["data"]["transfer"];
     assert_eq!(shown["status"], "approved", "{answer}");
-    let timeline = shown["timeline"].as_array().expect("entries");
+    assert_eq!(
+        shown["timeline"]["pageInfo"],
+        json!({ "hasPreviousPage": false, "hasNextPage": false })
+    );
+    let timeline = shown["timeline"]["nodes"].as_array().expect("entries");
     let types: Vec<_> = timeline.iter().filter_map(|e| e["type"].as_str()).collect();
     assert_eq!(
         types,
@@ -386,7 +391,7 @@ fn hostile() -> Vec<(&'static str, String, &'static str)> {
         bomb.push_str(&format!(" fragment f{i} on Query {{ ...f{0} ...f{0} }}", i + 1));
     }
     bomb.push_str(" fragment f60 on Query { viewer { actor } }");
-    let pages = "{ vaults(first: 200) { nodes { transfers(first: 200) { nodes { id timeline(first: 200) { id } } } } } }";
+    let pages = "{ vaults(first: 200) { nodes { transfers(first: 200) { nodes { id timeline(last: 200) { nodes { id } } } } } } }";
     let complex = "query-too-complex";
     vec![
         ("deep", deep, complex),

@@ -38,8 +38,8 @@ pub struct Item {
     pub transfers: Vec<TransferId>,
     /// The account it is about, for events of accounts and their slots.
     pub account: Option<AccountId>,
-    /// Its public forms, in order; most events have one or none.
-    pub public: Vec<PublicEvent>,
+    /// Its public forms, in order; most events have one or none. Shared, for every subscriber shows the same.
+    pub public: Vec<Arc<PublicEvent>>,
     /// What had gone out when its batch did; empty for an item read back from the log.
     pub base: Arc<Positions>,
 }
@@ -146,7 +146,7 @@ impl Owners {
             vault,
             transfers,
             account,
-            public: self.public(event),
+            public: self.public(event).into_iter().map(Arc::new).collect(),
             base: Arc::clone(base),
         })
     }

@@ -33,6 +33,33 @@ pub fn check(query: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The text without what the language ignores: layout, commas and comments; strings stay as they are.
+pub fn normalized(query: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = match byte {
+            b'#' => skip_line(after),
+            b'"' => {
+                let behind = skip_string(rest);
+                out.extend_from_slice(&rest[..rest.len() - behind.len()]);
+                behind
+            }
+            b' ' | b'\t' | b'\n' | b'\r' | b',' => {
+                if out.last() != Some(&b' ') {
+                    out.push(b' ');
+                }
+                after
+            }
+            _ => {
+                out.push(*byte);
+                after
+            }
+        }
+    }
+    out
+}
+
 fn skip_line(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().position(|b| matches!(b, b'\n' | b'\r'));
     &bytes[end.unwrap_or(bytes.len())..]
@@ -90,6 +117,24 @@ mod tests {
         assert_eq!(check("\""), Ok(()));
         assert_eq!(check("\"\\"), Ok(()));
         assert_eq!(check("\"\"\""), Ok(()));
+    }
+
+    #[test]
+    fn normalized_should_differ_only_where_the_meaning_does() {
+        let same = [
+            "{ a(x: 1, y: \"p  q\") b }",
+            "{\n\ta(x: 1\ty: \"p  q\") # why\n  b }",
+        ];
+        assert_eq!(normalized(same[0]), normalized(same[1]));
+        for other in [
+            "{ a(x: 1, y: \"p q\") b }",
+            "{ a(x: 1, y: \"p  q\") bc }",
+            "{ a(x: 11 y: \"p  q\") b }",
+        ] {
+            assert_ne!(normalized(other), normalized(same[0]), "{other}");
+        }
+        assert_ne!(normalized("{ a b }"), normalized("{ ab }"));
+        assert_ne!(normalized("{ a(t: \"# x\") }"), normalized("{ a(t: \"# y\") }"));
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use http::Uri;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Uri, header};
+use serde::Serialize;
 use vaultstream_client::{ApiKey, Organization, Page, Session, Transfer, Vault};
 use vaultstream_event_schemas::status::{TransferStatus, VaultStatus};
-use vaultstream_event_schemas::{ErrorCode, VaultId};
+use vaultstream_event_schemas::{ErrorCode, OrganizationId, VaultId};
 use vaultstream_gateway::door::Asked;
 use vaultstream_gateway::error::In;
 use vaultstream_gateway::query::Params;
@@ -19,6 +21,8 @@ use vaultstream_projectors::read::{self, PageRequest, TransferFilter, TransferSo
 
 use super::fresh::refused;
 use super::{Site, rows};
+use crate::answers::{Question, Slot};
+use crate::schema::Touches;
 
 type Listed<T> = Result<Json<Page<T>>, ApiError>;
 type At = State<Arc<Site>>;
@@ -62,6 +66,33 @@ impl Site {
         })
     }
 
+    /// A page as it was answered before, while nothing that it was read from has moved; else as it is made now.
+    async fn kept<T: Serialize>(
+        &self,
+        organization: OrganizationId,
+        wanted: &Wanted,
+        touches: Touches,
+        make: impl Future<Output = Listed<T>> + Send,
+    ) -> Result<Response, ApiError> {
+        let question = Question::new("rest", organization, touches)
+            .part(wanted.list.as_str())
+            .part(wanted.page.limit.to_be_bytes())
+            .part(wanted.page.after.clone().unwrap_or_default());
+        let slot = Slot::open(&self.services, question).await;
+        if let Some(slot) = &slot
+            && let Some(body) = slot.find().await
+        {
+            return Ok(as_json(body));
+        }
+        let Json(page) = make.await?;
+        let body =
+            serde_json::to_vec(&page).map_err(|error| ApiError::new(ErrorCode::Internal).caused_by(error))?;
+        if let Some(slot) = slot {
+            slot.keep(&body).await;
+        }
+        Ok(as_json(body))
+    }
+
     fn page<R, T>(&self, wanted: &Wanted, page: &read::Page<R>, render: impl Fn(&R) -> T) -> Json<Page<T>> {
         let next_cursor = page
             .next
@@ -72,6 +103,11 @@ impl Site {
             next_cursor,
         })
     }
+}
+
+fn as_json(body: Vec<u8>) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], body).into_response()
 }
 
 pub(super) async fn organizations(State(site): At, asked: Asked, uri: Uri) -> Listed<Organization> {
@@ -121,11 +157,19 @@ pub(super) async fn sessions(State(site): At, asked: Asked, uri: Uri) -> Listed<
     Ok(site.page(&wanted, &page, |row| rows::session(row, now)))
 }
 
-pub(super) async fn vaults(State(site): At, asked: Asked, uri: Uri) -> Listed<Vault> {
-    let wanted = site
-        .wanted(&asked, &uri, &[ViewName::Vaults, ViewName::Balances])
-        .await?;
+pub(super) async fn vaults(State(site): At, asked: Asked, uri: Uri) -> Result<Response, ApiError> {
+    let views = [ViewName::Vaults, ViewName::Balances];
+    let wanted = site.wanted(&asked, &uri, &views).await?;
     let organization = asked.principal()?.organization;
+    let touches = Touches {
+        views: views.into(),
+        ..Touches::default()
+    };
+    let page = vaults_now(&site, organization, &wanted);
+    site.kept(organization, &wanted, touches, page).await
+}
+
+async fn vaults_now(site: &Site, organization: OrganizationId, wanted: &Wanted) -> Listed<Vault> {
     let filter = VaultFilter {
         status: wanted.params.parsed::<VaultStatus>("status")?,
         tier: None,
@@ -143,12 +187,24 @@ pub(super) async fn vaults(State(site): At, asked: Asked, uri: Uri) -> Listed<Va
         .await
         .map_err(refused)?
         .concat();
-    Ok(site.page(&wanted, &page, |row| rows::vault(row, &accounts)))
+    Ok(site.page(wanted, &page, |row| rows::vault(row, &accounts)))
 }
 
-pub(super) async fn transfers(State(site): At, asked: Asked, uri: Uri) -> Listed<Transfer> {
-    let wanted = site.wanted(&asked, &uri, &[ViewName::Transfers]).await?;
+pub(super) async fn transfers(State(site): At, asked: Asked, uri: Uri) -> Result<Response, ApiError> {
+    let views = [ViewName::Transfers];
+    let wanted = site.wanted(&asked, &uri, &views).await?;
     let organization = asked.principal()?.organization;
+    // confirmations are counted from the heads
+    let touches = Touches {
+        views: views.into(),
+        heads: true,
+        ..Touches::default()
+    };
+    let page = transfers_now(&site, organization, &wanted);
+    site.kept(organization, &wanted, touches, page).await
+}
+
+async fn transfers_now(site: &Site, organization: OrganizationId, wanted: &Wanted) -> Listed<Transfer> {
     let filter = TransferFilter {
         vault: wanted.params.parsed::<VaultId>("vaultId")?,
         status: wanted.params.parsed::<TransferStatus>("status")?,
@@ -159,5 +215,5 @@ pub(super) async fn transfers(State(site): At, asked: Asked, uri: Uri) -> Listed
         .transfers(organization, &filter, TransferSort::Newest, &wanted.page)
         .await
         .map_err(refused)?;
-    Ok(site.page(&wanted, &page, |row| site.transfer_row(row)))
+    Ok(site.page(wanted, &page, |row| site.transfer_row(row)))
 }

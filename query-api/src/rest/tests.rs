@@ -20,7 +20,6 @@ use vaultstream_event_schemas::transfer::v1::{Approved, ExecutionStarted, Screen
 use vaultstream_event_schemas::{Amount, ShardNumber, Timestamp};
 use vaultstream_gateway::operation::{Access, Room};
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions, operations};
-use vaultstream_infra_keystore::{Keystore, Options};
 use vaultstream_infra_runtime::{SystemClock, SystemIds};
 use vaultstream_kernel::LogBus;
 
@@ -52,13 +51,8 @@ impl Rest {
             per_credential,
             per_address,
         });
-        let keys = Options {
-            dir: world.history.directory.path().join("keys"),
-            passphrase: None,
-        };
         let parts = RestParts {
             services: world.services.clone(),
-            keyring: Arc::new(Keystore::open(&keys).expect("opens")),
             platform: platform_organization(&world.history.log.registry()),
         };
         let edge = Edge::new(&EdgeOptions::default(), Arc::new(SystemIds));

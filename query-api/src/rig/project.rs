@@ -33,13 +33,13 @@ impl SwitchGenerations for NoRebuild {
     }
 }
 
-/// Keeps all views of a log until the test ends.
-pub async fn project(
+/// What keeps all views of a log, with its tables made; it folds nothing until it is told to.
+pub async fn prepared(
     history: &History,
     store: &Arc<dyn ViewStore>,
     generations: &Arc<Generations>,
     watermarks: &Arc<Watermarks>,
-) {
+) -> Projector {
     let clock = Arc::new(SystemClock);
     let bus = Arc::new(LogBus::new(history.port()));
     let tailer = Tailer::new(
@@ -62,5 +62,10 @@ pub async fn project(
         options: ProjectorOptions::default(),
     });
     projector.prepare().await.expect("tables");
+    projector
+}
+
+/// Folds until the test ends.
+pub fn fold(projector: Projector) {
     tokio::spawn(async move { projector.run(CancellationToken::new()).await });
 }

@@ -12,14 +12,16 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::ServiceExt;
-use vaultstream_domain::ports::{EventLog, ViewStore};
+use vaultstream_domain::ports::keyring::seal;
+use vaultstream_domain::ports::{Cache, EventLog, ViewStore};
 use vaultstream_event_schemas::chain::{AssetSettings, BlockRef, ChainSettings};
 use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::organization::v1::{
     Approval, KeyIssued, KeyRevoked, Registered, SessionOpened,
 };
+use vaultstream_event_schemas::status::OrganizationStatus;
 use vaultstream_event_schemas::token::{MacKey, Place, Positions};
-use vaultstream_event_schemas::transfer::v1::Requested;
+use vaultstream_event_schemas::transfer::v1::{Memo, Requested};
 use vaultstream_event_schemas::vault::v1::{
     AccountAdded, AccountOpened, AccountRequested, BalanceObserved, Custody, Tier, VaultCreated,
 };
@@ -28,13 +30,18 @@ use vaultstream_event_schemas::{
     VaultId,
 };
 use vaultstream_gateway::credential::Secret;
-use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
-use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng};
+use vaultstream_gateway::kept::{CountLookups, Kept};
+use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions, Principal, ScopeSet};
+use vaultstream_infra_keystore::{Keystore, Options as KeystoreOptions};
+use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, SystemIds, SystemRng};
 use vaultstream_infra_sqlite::{SqliteViews, ViewOptions};
 use vaultstream_kernel::LogBus;
+use vaultstream_projectors::projector::Projector;
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
 
-use super::{CHAIN, History, Tasks, families};
+use super::recorder::Recorder;
+use super::{CHAIN, History, Tasks, families, fold, prepared};
+use crate::answers::Answers;
 use crate::drain::Drain;
 use crate::hub::Hub;
 use crate::services::{Heads, Services};
@@ -59,6 +66,9 @@ pub struct World {
     pub drain: watch::Sender<bool>,
     /// Where the server listens.
     pub address: SocketAddr,
+    /// What is read of the views.
+    pub recorder: Arc<Recorder>,
+    door: Arc<Door>,
     router: Router,
 }
 
@@ -72,6 +82,20 @@ pub struct Tenant {
     pub bearer: String,
     /// The session cookie.
     pub cookie: String,
+}
+
+impl Tenant {
+    /// Its key, as the door would let it in.
+    pub fn principal(&self) -> Arc<Principal> {
+        Arc::new(Principal {
+            organization: self.organization,
+            organization_status: OrganizationStatus::Active,
+            key: self.key,
+            session: None,
+            scopes: ScopeSet::of(&["events:read", "transfers:read", "vaults:read"]),
+            expires_at: None,
+        })
+    }
 }
 
 /// A vault and its account.
@@ -102,9 +126,34 @@ pub fn ether() -> AssetId {
     AssetId::try_new(ETHER).expect("an asset")
 }
 
+fn behind_edge(router: Router) -> Router {
+    Edge::new(&EdgeOptions::default(), Arc::new(SystemIds)).wrap(router)
+}
+
+/// Sends a request to a router.
+pub async fn sent(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
+    let response = router
+        .clone()
+        .oneshot(request)
+        .await
+        .expect("a router never fails");
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024)
+        .await
+        .expect("a body");
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
 impl World {
     /// Starts everything over an empty log.
     pub async fn start() -> Self {
+        let (world, projector) = Self::unfolded().await;
+        fold(projector);
+        world
+    }
+
+    /// Starts everything but the folding of views.
+    pub async fn unfolded() -> (Self, Projector) {
         let history = Arc::new(History::new());
         let clock = Arc::new(SystemClock);
         let registered: Vec<_> = families().into_iter().map(|(family, _)| family).collect();
@@ -115,9 +164,10 @@ impl World {
         let store: Arc<dyn ViewStore> = Arc::new(views.expect("opens"));
         let generations = Arc::new(Generations::new(&BTreeMap::new()));
         let watermarks = Arc::new(Watermarks::default());
-        super::project(&history, &store, &generations, &watermarks).await;
+        let projector = prepared(&history, &store, &generations, &watermarks).await;
+        let recorder = Arc::new(Recorder::new(store));
         let reads = Reads::new(ReadsParts {
-            store,
+            store: recorder.clone(),
             clock: clock.clone(),
             registry: history.log.registry(),
             chains: BTreeMap::from([(chain().id, chain().slug)]),
@@ -129,13 +179,21 @@ impl World {
             .expect("starts");
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
+        let mac = MacKey::new([9; 32]);
+        let keys = KeystoreOptions {
+            dir: history.directory.path().join("keys"),
+            passphrase: None,
+        };
+        let cache = Arc::new(MemoryCache::new(clock.clone(), DEFAULT_CACHE_BYTES));
         let services = Services {
             log: history.port(),
             reads,
             hub,
+            answers: Answers::new(Kept::new(cache, Arc::new(()), mac.clone()), &[chain()]),
+            keyring: Arc::new(Keystore::open(&keys).expect("opens")),
             chains: Arc::from([chain()]),
             heads: heads_seen,
-            mac: MacKey::new([9; 32]),
+            mac,
             clock: clock.clone(),
             drain: Drain::new(draining, NOTICE, SPREAD),
         };
@@ -151,20 +209,34 @@ impl World {
             per_credential,
             per_address,
         });
-        let edge = Edge::new(&EdgeOptions::default(), Arc::new(SystemIds));
-        let router = edge.wrap(crate::router(services.clone(), door));
+        let router = behind_edge(crate::router(services.clone(), door.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let served = router.clone();
         tokio::spawn(async move { axum::serve(listener, served).await });
-        Self {
+        let world = Self {
             history,
             services,
             heads,
             drain,
             address,
+            recorder,
+            door,
             router,
-        }
+        };
+        (world, projector)
+    }
+
+    /// The same world behind doors that keep their answers elsewhere.
+    pub fn keeping(&self, cache: Arc<dyn Cache>, counts: Arc<dyn CountLookups>) -> Router {
+        let services = Services {
+            answers: Answers::new(
+                Kept::new(cache, counts, self.services.mac.clone()),
+                &self.services.chains,
+            ),
+            ..self.services.clone()
+        };
+        behind_edge(crate::router(services, self.door.clone()))
     }
 
     /// Registers an organization with a key of these scopes and a session that may do the same.
@@ -288,6 +360,19 @@ impl World {
     /// A requested transfer of one ether.
     pub async fn transfer(&self, tenant: &Tenant, held: Held) -> TransferId {
         let transfer = self.history.transfer(2);
+        self.request(tenant, held, transfer, None).await;
+        transfer
+    }
+
+    /// Requests a transfer of one ether with a note.
+    pub async fn request(&self, tenant: &Tenant, held: Held, transfer: TransferId, note: Option<&str>) {
+        let mut memo = None;
+        if let Some(note) = note {
+            let subject = transfer.to_string();
+            let note = Memo(note.to_owned());
+            let sealed = seal(self.services.keyring.as_ref(), &subject, &note).await;
+            memo = Some(sealed.expect("sealed"));
+        }
         let requested = Requested {
             account: held.account,
             amount: Amount::from_u128(1_000_000_000_000_000_000),
@@ -296,7 +381,7 @@ impl World {
             expires_at: Timestamp::from_micros(1_800_000_600_000_000),
             external_id: None,
             fee_max: None,
-            memo: None,
+            memo,
             vault: held.vault,
         };
         self.history
@@ -307,7 +392,6 @@ impl World {
                 &requested,
             )
             .await;
-        transfer
     }
 
     /// Waits until every view has folded all there is.
@@ -332,17 +416,7 @@ impl World {
 
     /// Sends a request to the router as it is.
     pub async fn send(&self, request: Request<Body>) -> (StatusCode, Value) {
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("a router never fails");
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), 4 * 1024 * 1024)
-            .await
-            .expect("a body");
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        sent(&self.router, request).await
     }
 
     /// A request to `POST /graphql` with a tenant's key.

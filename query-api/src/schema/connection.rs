@@ -12,11 +12,11 @@ use crate::services::Services;
 /// Where a page stands in its list.
 #[derive(SimpleObject, Debug, Clone, PartialEq, Eq)]
 pub struct PageInfo {
-    /// Whether the page was asked for with `after`.
+    /// Whether the list goes on before the page; of a list that is read from its beginning only whether `after` was given.
     pub has_previous_page: bool,
-    /// Whether the list goes on.
+    /// Whether the list goes on behind the page; of a list that is read from its end only whether `before` was given.
     pub has_next_page: bool,
-    /// The cursor of the first entry.
+    /// The cursor of the first entry; `before` takes it, where there is one.
     pub start_cursor: Option<String>,
     /// Where the list goes on; `after` takes it.
     pub end_cursor: Option<String>,
@@ -43,22 +43,27 @@ impl<'a> List<'a> {
         let Some(after) = after else {
             return Ok(PageRequest::first(limit));
         };
-        let cursor = self
-            .services
-            .mac
-            .open_cursor(&self.name, after)
-            .map_err(|e| refusal::token(ErrorCode::CursorInvalid, "after", e))?;
-        Ok(PageRequest::after(cursor, limit))
+        Ok(PageRequest::after(self.open("after", after)?, limit))
+    }
+
+    /// What a cursor of this list holds, given in an argument.
+    pub fn open(&self, argument: &str, cursor: &str) -> Result<Vec<u8>, Refusal> {
+        let opened = self.services.mac.open_cursor(&self.name, cursor);
+        opened.map_err(|e| refusal::token(ErrorCode::CursorInvalid, argument, e))
+    }
+
+    /// A cursor of this list.
+    pub fn cursor(&self, holds: &[u8]) -> String {
+        self.services.mac.seal_cursor(&self.name, holds)
     }
 
     /// Seals the cursors of a page and says where it stands.
     pub fn seal<T>(&self, page: Page<T>, request: &PageRequest) -> (Vec<(String, T)>, PageInfo) {
-        let seal = |cursor: &[u8]| self.services.mac.seal_cursor(&self.name, cursor);
-        let next = page.next.as_deref().map(seal);
+        let next = page.next.as_deref().map(|after| self.cursor(after));
         let entries: Vec<_> = page
             .items
             .into_iter()
-            .map(|edge| (seal(&edge.cursor), edge.row))
+            .map(|edge| (self.cursor(&edge.cursor), edge.row))
             .collect();
         let info = PageInfo {
             has_previous_page: request.after.is_some(),

@@ -26,7 +26,7 @@ use super::node::no_id;
 use super::transfer::Transfer;
 use super::vault::Vault;
 use super::{caller, services};
-use crate::freshness;
+use crate::freshness::Recent;
 use crate::hub::{Changes, Delivery, Item, Key, Reader, Topic, open_cursor, seal_cursor};
 use crate::refusal::Refusal;
 use crate::services::{HeadSeen, Heads, Services};
@@ -111,7 +111,7 @@ impl Subscription {
     }
 
     /// State kind: transfers as they are after each change, conflated by transfer for slow readers. With `transferId` the
-    /// first item is the present state.
+    /// first item is the present state; a transfer that was just requested may be named before the views know it.
     async fn transfer_updates(
         &self,
         ctx: &Context<'_>,
@@ -128,16 +128,7 @@ impl Subscription {
             .transpose()
             .map_err(|e| no_id("transferId", &e))?;
         if let Some(id) = wanted {
-            let row = services
-                .reads
-                .transfer(organization, id)
-                .await
-                .map_err(Refusal::from)?;
-            let owner = row.ok_or_else(|| Refusal::not_found("transferId"))?.row.vault_id;
-            if vault.is_some_and(|v| v != owner) {
-                return Err(Refusal::not_found("transferId").into());
-            }
-            vault = Some(owner);
+            vault = Some(payer(&services, organization, id, vault).await?);
         } else if let Some(vault) = vault {
             owned(&services, organization, vault).await?;
         }
@@ -279,15 +270,18 @@ impl Subscription {
     async fn freshness(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = Result<Freshness>> + use<>> {
         caller(ctx)?;
         let services = services(ctx).clone();
+        let recent = Arc::clone(ctx.data_unchecked::<Arc<Recent>>());
         let mut every = tokio::time::interval(FRESHNESS_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         Ok(try_unfold(
-            (services, every),
-            |(services, mut every)| async move {
+            (services, recent, every),
+            |(services, recent, mut every)| async move {
                 every.tick().await;
-                let lag =
-                    freshness::measure(services.log.as_ref(), &services.reads, services.clock.now()).await?;
-                Ok(Some((Freshness::new(&services, &lag), (services, every))))
+                let now = services.clock.now();
+                let lag = recent
+                    .measure(services.log.as_ref(), &services.reads, now)
+                    .await?;
+                Ok(Some((Freshness::new(&services, &lag), (services, recent, every))))
             },
         ))
     }
@@ -305,11 +299,31 @@ async fn owned(
     }
 }
 
+/// The vault that pays a transfer, as its first event says: the views may not have it yet.
+async fn payer(
+    services: &Services,
+    organization: vaultstream_event_schemas::OrganizationId,
+    id: TransferId,
+    vault: Option<VaultId>,
+) -> Result<VaultId, Refusal> {
+    let missing = || Refusal::not_found("transferId");
+    services.log.registry().entry(id.shard()).ok_or_else(missing)?;
+    let first = services.log.read_stream(id.stream(), 0, 1).await?.pop();
+    let first = first.filter(|event| event.envelope.organization == organization);
+    let payer = first
+        .and_then(|event| event.envelope.owner.vault())
+        .ok_or_else(missing)?;
+    if vault.is_some_and(|vault| vault != payer) {
+        return Err(missing());
+    }
+    Ok(payer)
+}
+
 struct Log {
     services: Services,
     reader: Reader,
     types: Vec<String>,
-    ready: VecDeque<(PublicEvent, Positions)>,
+    ready: VecDeque<(Arc<PublicEvent>, Positions)>,
 }
 
 impl Log {
@@ -332,7 +346,7 @@ impl Log {
                     },
                 );
             }
-            self.ready.push_back((event.clone(), cursor));
+            self.ready.push_back((Arc::clone(event), cursor));
         }
     }
 }
@@ -344,7 +358,7 @@ fn log_items(log: Log) -> impl Stream<Item = Result<EventItem>> {
                 let cursor = seal_cursor(&log.services.mac, &positions);
                 return Ok(Some((
                     EventItem {
-                        event: Event(Arc::new(event)),
+                        event: Event(event),
                         cursor,
                     },
                     log,

@@ -1,5 +1,9 @@
-//! A transfer's timeline: its stream and those of its executions, read from the log, never from a view. An event that
+//! A transfer's timeline: its stream and those of its executions, read from the log, never from a view, and from the end:
+//! what happened last is what is wanted, and a transfer that was sent again and again has a long beginning. An event that
 //! means several today is several entries; one that means none, or that this build cannot read, is shown without data.
+
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -7,16 +11,20 @@ use std::sync::LazyLock;
 use async_graphql::{ID, Json, SimpleObject};
 use futures::future::try_join_all;
 use serde_json::Value;
-use vaultstream_event_schemas::ChainId;
+use vaultstream_domain::ports::EventLog;
+use vaultstream_domain::ports::event_log::{LogError, MAX_READ};
 use vaultstream_event_schemas::chain::{BlockRef, Plan};
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::id::StreamKind;
 use vaultstream_event_schemas::public_event::to_public;
 use vaultstream_event_schemas::upcast::{self, Chain};
+use vaultstream_event_schemas::{ChainId, ErrorCode, StreamId};
 use vaultstream_projectors::read::Transfer;
 
 use super::asset::{Block, Money};
+use super::connection::{List, PageInfo, connection};
 use super::scalar::{Long, Timestamp, int};
+use crate::limits::page_size_in;
 use crate::refusal::Refusal;
 use crate::services::Services;
 
@@ -81,25 +89,90 @@ pub struct TimelineEntry {
     pub data: Option<Json<Value>>,
 }
 
-/// The first events of a transfer's life, in the order of the shard.
+connection!(TimelineConnection, TimelineEdge, TimelineEntry);
+
+/// The last events of a transfer's life, or the last before a cursor, in the order of the shard.
 pub async fn timeline(
     services: &Services,
     transfer: &Transfer,
-    first: usize,
-) -> Result<Vec<TimelineEntry>, Refusal> {
-    let executions = transfer.row.executions.iter().map(|id| id.stream());
-    let streams = std::iter::once(transfer.row.id.stream()).chain(executions);
-    let reads = streams.map(|stream| services.log.read_stream(stream, 0, first));
+    last: i32,
+    before: Option<&str>,
+) -> Result<TimelineConnection, Refusal> {
+    let last = page_size_in("last", last)?;
+    let (id, organization) = (transfer.row.id, transfer.row.organization_id);
+    let list = List::new(services, organization, &format!("timeline?{id}"));
+    let before = before
+        .map(|cursor| position(&list.open("before", cursor)?))
+        .transpose()?;
+    let streams = streams(transfer, if before.is_none() { last } else { usize::MAX });
+    let skips = streams.iter().any(|(_, after)| *after > 0);
+    let reads = streams
+        .iter()
+        .map(|(stream, after)| to_the_end(services.log.as_ref(), *stream, *after));
     let mut events: Vec<StoredEvent> = try_join_all(reads).await?.into_iter().flatten().collect();
     // a transfer and its executions share one shard, so positions order them
     events.sort_by_key(|event| event.position);
-    events.truncate(first);
+    let end = before.map_or(events.len(), |before| {
+        events.partition_point(|event| event.position < before)
+    });
+    let start = end.saturating_sub(last);
     let chain = transfer.row.asset.chain();
-    Ok(events
+    let entries: Vec<_> = events[start..end]
         .iter()
         .flat_map(|event| meanings(&RELEASED, event))
-        .map(|event| entry(services, &chain, &event))
-        .collect())
+        .map(|event| {
+            (
+                list.cursor(&event.position.to_be_bytes()),
+                entry(services, &chain, &event),
+            )
+        })
+        .collect();
+    let info = PageInfo {
+        has_previous_page: skips || start > 0,
+        has_next_page: before.is_some(),
+        start_cursor: entries.first().map(|(cursor, _)| cursor.clone()),
+        end_cursor: entries.last().map(|(cursor, _)| cursor.clone()),
+    };
+    Ok(TimelineConnection::new(entries, info))
+}
+
+fn position(cursor: &[u8]) -> Result<u64, Refusal> {
+    let bytes = cursor
+        .try_into()
+        .map_err(|_| Refusal::of(ErrorCode::CursorInvalid))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+/// A transfer's streams, each with the sequence behind which at least `last` events follow, or all there are. Views know
+/// how long the streams were a moment ago, and streams only grow.
+fn streams(transfer: &Transfer, last: usize) -> Vec<(StreamId, u64)> {
+    let last = u64::try_from(last).unwrap_or(u64::MAX);
+    let mut streams = vec![(
+        transfer.row.id.stream(),
+        transfer.row.version.saturating_sub(last),
+    )];
+    streams.extend(transfer.row.executions.iter().map(|id| {
+        let row = transfer.executions.iter().find(|row| row.id == *id);
+        (id.stream(), row.map_or(0, |row| row.version.saturating_sub(last)))
+    }));
+    streams
+}
+
+async fn to_the_end(
+    log: &dyn EventLog,
+    stream: StreamId,
+    mut after: u64,
+) -> Result<Vec<StoredEvent>, LogError> {
+    let mut events = Vec::new();
+    loop {
+        let mut chunk = log.read_stream(stream, after, MAX_READ).await?;
+        let full = chunk.len() == MAX_READ;
+        after = chunk.last().map_or(after, |event| event.envelope.sequence);
+        events.append(&mut chunk);
+        if !full {
+            return Ok(events);
+        }
+    }
 }
 
 /// What an event means today; itself where that is nothing, so that the timeline shows all that is in the log.
@@ -174,67 +247,5 @@ fn entry(services: &Services, chain: &ChainId, event: &StoredEvent) -> TimelineE
         detail: text(data, "detail"),
         succeeded: data.get("succeeded").and_then(Value::as_bool),
         data: public.map(Json),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use vaultstream_event_schemas::Hlc;
-    use vaultstream_event_schemas::envelope::{Envelope, GENESIS};
-    use vaultstream_event_schemas::upcast::Versioned;
-
-    use super::*;
-    fn versioned(event_type: &'static str, payload: Value) -> Versioned {
-        Versioned {
-            event_type: Cow::Borrowed(event_type),
-            version: 1,
-            payload,
-        }
-    }
-
-    /// An event of a type that older builds wrote.
-    fn stored(event_type: &str) -> StoredEvent {
-        let golden = include_bytes!("../../../event-schemas/golden/envelope.json");
-        let mut envelope: Envelope = serde_json::from_slice(golden).expect("the golden envelope");
-        envelope.event_type = event_type.to_owned();
-        StoredEvent {
-            position: 7,
-            hlc: Hlc(9),
-            envelope,
-            payload: b"{}".to_vec(),
-            previous: GENESIS,
-            hash: GENESIS,
-        }
-    }
-
-    #[test]
-    fn event_of_an_older_version_should_show_all_that_it_means_today() {
-        let chain = Chain::new(&[("transfer.approved", 1), ("transfer.denied", 1)])
-            .with("test.decided", 1, |_| {
-                Ok(vec![
-                    versioned("transfer.approved", json!({ "approvals": 1 })),
-                    versioned("transfer.denied", json!({ "reason": "late" })),
-                ])
-            })
-            .with("test.dropped", 1, |_| Ok(vec![]));
-        let shown = |event_type: &str| -> Vec<(String, Option<Value>)> {
-            let event = stored(event_type);
-            let shown = meanings(&chain, &event);
-            shown
-                .iter()
-                .map(|e| (e.envelope.event_type.clone(), to_public(e).map(|e| e.data)))
-                .collect()
-        };
-        assert_eq!(
-            shown("test.decided"),
-            [
-                ("transfer.approved".to_owned(), Some(json!({ "approvals": 1 }))),
-                ("transfer.denied".to_owned(), Some(json!({ "reason": "late" }))),
-            ]
-        );
-        for alone in ["test.dropped", "test.unknown"] {
-            assert_eq!(shown(alone), [(alone.to_owned(), None)], "it is in the log");
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use vaultstream_event_schemas::{AssetId, ChainId, TransferId};
+use vaultstream_gateway::resource::memo;
 use vaultstream_projectors::read;
 
 use super::account::Account;
@@ -12,10 +13,10 @@ use super::chain::Chain;
 use super::connection::{List, connection};
 use super::execution::Execution;
 use super::scalar::{Timestamp, int};
-use super::timeline::{TimelineEntry, timeline};
+use super::timeline::{TimelineConnection, timeline};
 use super::vault::Vault;
 use super::{caller, services};
-use crate::limits::{entries_cost, page_size};
+use crate::limits::entries_cost;
 use crate::refusal::Refusal;
 
 /// The life of a transfer.
@@ -204,6 +205,13 @@ impl Transfer {
         self.0.row.external_id.as_deref()
     }
 
+    /// The note that came with the request; null when there was none, or when it was erased.
+    #[graphql(complexity = 5)]
+    async fn memo(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let opened = memo(services(ctx).keyring.as_ref(), self.0.row.memo.as_ref()).await;
+        Ok(opened.map_err(Refusal::from)?)
+    }
+
     /// When it was requested.
     async fn requested_at(&self) -> Timestamp {
         Timestamp(self.0.row.created_at)
@@ -279,10 +287,16 @@ impl Transfer {
         int(self.0.row.version)
     }
 
-    /// Every event of the transfer and of its executions, oldest first, read from the log itself.
-    #[graphql(complexity = "entries_cost(first, child_complexity)")]
-    async fn timeline(&self, ctx: &Context<'_>, first: i32) -> Result<Vec<TimelineEntry>> {
-        Ok(timeline(services(ctx), &self.0, page_size(first)?).await?)
+    /// The last events of the transfer and of its executions, in their order, read from the log itself; `last` is 1 to 200,
+    /// `before` is the `startCursor` of the page behind.
+    #[graphql(complexity = "entries_cost(last, child_complexity)")]
+    async fn timeline(
+        &self,
+        ctx: &Context<'_>,
+        last: i32,
+        before: Option<String>,
+    ) -> Result<TimelineConnection> {
+        Ok(timeline(services(ctx), &self.0, last, before.as_deref()).await?)
     }
 }
 

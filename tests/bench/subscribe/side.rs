@@ -16,8 +16,10 @@ use vaultstream_domain::ports::{EventLog, ViewStore};
 use vaultstream_event_schemas::Family;
 use vaultstream_event_schemas::chain::{AssetSettings, ChainSettings};
 use vaultstream_event_schemas::token::MacKey;
+use vaultstream_gateway::kept::Kept;
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
-use vaultstream_infra_runtime::{SystemClock, SystemIds, TokioSpawn};
+use vaultstream_infra_keystore::{Keystore, Options as KeystoreOptions};
+use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, SystemIds, TokioSpawn};
 use vaultstream_infra_sqlite::{Options, SqliteLog, SqliteViews, ViewOptions};
 use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{LogBus, Tailer, TracingObserver};
@@ -25,6 +27,7 @@ use vaultstream_projectors::projector::{
     Projector, ProjectorOptions, ProjectorParts, Source, SwitchGenerations,
 };
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
+use vaultstream_query_api::answers::Answers;
 use vaultstream_query_api::hub::Hub;
 use vaultstream_query_api::{Drain, Heads, Services};
 
@@ -90,13 +93,21 @@ impl Side {
         let hub = Hub::init(Arc::clone(&port), Arc::new(reads.clone()), &spawn).await?;
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
+        let mac = MacKey::new([1; 32]);
+        let keys = KeystoreOptions {
+            dir: directory.join("keys"),
+            passphrase: None,
+        };
+        let cache = Arc::new(MemoryCache::new(clock.clone(), DEFAULT_CACHE_BYTES));
         let services = Services {
             log: Arc::clone(&port),
             reads,
             hub,
+            answers: Answers::new(Kept::new(cache, Arc::new(()), mac.clone()), &[chain()?]),
+            keyring: Arc::new(Keystore::open(&keys)?),
             chains: Arc::from([chain()?]),
             heads: heads_seen,
-            mac: MacKey::new([1; 32]),
+            mac,
             clock: clock.clone(),
             drain: Drain::new(draining, Duration::ZERO, Duration::ZERO),
         };

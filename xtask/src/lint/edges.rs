@@ -2,8 +2,8 @@
 //!
 //! A normal or build dependency follows the room's row. A development dependency follows it too and may use, in
 //! addition, what `tests_may` names: what runs on ports is tested on the real embedded adapters instead of mocks,
-//! and an adapter under the kernel and the folds it will serve, on the real engine that `tests/engines` starts. The
-//! pure rooms (`event-schemas`, `domain`, `chains`, `client`) need neither. What ships never changes by it: only the
+//! and an adapter under the kernel and the folds it will serve, and what `query-api` keeps, on the real engine that
+//! `tests/engines` starts. The pure rooms (`event-schemas`, `domain`, `chains`, `client`) need neither. What ships never changes by it: only the
 //! binary and `tests/` ship or start `infra`. Besides the rooms, some foreign crates are doors to the outside (HTTP,
 //! SQL, Kafka, CQL, Redis): they belong to the rooms that talk to the outside. Every member inherits the
 //! workspace's lints, so that nobody can opt out of `unsafe_code = "forbid"`.
@@ -80,7 +80,7 @@ const ROOMS: [Room; 19] = [
         ],
         Outside::TestsKnock,
     )
-    .tested_with(REAL_ADAPTERS),
+    .tested_with(&["infra", "infra/sandbox", "tests/engines"]),
     room("dashboard-web", &["event-schemas", "client"], Outside::Yes),
     room(
         "infra",

@@ -1,6 +1,6 @@
 //! Three views of a transfer: its line, its events with positions and hashes, and what the REST API answers.
 
-use super::{EVENTS, Seen};
+use super::Seen;
 use crate::browser;
 use crate::figures::elided;
 use crate::graphql::transfer::Entry;
@@ -84,7 +84,7 @@ fn drawn(app: App, transfer: &Seen) -> AnyView {
         .enumerate()
         .map(|(i, s)| step(s, present == Some(i)))
         .collect();
-    view! { <ol class="line">{items}</ol>{cut(transfer)} }.into_any()
+    view! { {cut(transfer)}<ol class="line">{items}</ol> }.into_any()
 }
 
 fn step(step: &Step, present: bool) -> AnyView {
@@ -137,8 +137,8 @@ fn evidence(proof: &Proof) -> AnyView {
 }
 
 fn events(transfer: &Seen) -> AnyView {
-    let rows: Vec<_> = transfer.timeline.iter().map(event).collect();
-    view! { <ol class="list">{rows}</ol>{cut(transfer)} }.into_any()
+    let rows: Vec<_> = transfer.timeline.nodes.iter().map(event).collect();
+    view! { {cut(transfer)}<ol class="list">{rows}</ol> }.into_any()
 }
 
 fn event(entry: &Entry) -> AnyView {
@@ -165,8 +165,9 @@ fn event(entry: &Entry) -> AnyView {
 }
 
 fn cut(transfer: &Seen) -> Option<AnyView> {
-    let full = i64::try_from(transfer.timeline.len()).is_ok_and(|n| n >= EVENTS);
-    let words = full.then(|| fill(Word::EventsCut, &[("n", &EVENTS.to_string())]));
+    let shown = transfer.timeline.nodes.len().to_string();
+    let is_cut = transfer.timeline.page_info.has_previous_page;
+    let words = is_cut.then(|| fill(Word::EventsCut, &[("n", &shown)]));
     words.map(|words| view! { <p class="notice">{words}</p> }.into_any())
 }
 

@@ -10,6 +10,7 @@ use super::labels::{CacheOutcome, Cached, Shard, View, ViewShard};
 use super::{Seconds, count, count_u64, latency, seconds};
 
 const FOLDERS: &str = "projectors";
+const DOORS: &str = "command-api, query-api";
 const READERS: &str = "query-api";
 const BOTH: &str = "projectors, query-api";
 
@@ -182,11 +183,14 @@ impl Hub {
             help,
         };
         c.counter(
-            what(
-                "cache_requests",
-                &["cache", "outcome"],
-                "Look-ups in a cache: hit, miss or failed",
-            ),
+            What {
+                roles: DOORS,
+                ..what(
+                    "cache_requests",
+                    &["cache", "outcome"],
+                    "Look-ups in a cache: hit, miss or failed",
+                )
+            },
             &all.cache,
         );
         c.gauge(
