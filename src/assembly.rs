@@ -12,18 +12,20 @@ use anyhow::{Context, Result};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::{
     Bus, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, ViewStore,
 };
 use vaultstream_infra_keystore::{Keystore, MasterKeySource, Options as KeystoreOptions, Secret};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
 use vaultstream_kernel::tailer::TailOptions;
-use vaultstream_kernel::{Executor, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer};
+use vaultstream_kernel::{Executor, FairLeases, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer};
 use vaultstream_sandbox_evm::Running;
 
 pub use chains::ChainParts;
 
 use crate::config::{self, Config, Kind};
+use crate::observer::Observed;
 use crate::roles::Roles;
 
 /// How long tasks may take to end.
@@ -55,6 +57,8 @@ pub struct Assembly {
     pub is_shared: bool,
     /// This process, as leases know it.
     pub holder: String,
+    /// Who works on what, shared out fairly.
+    pub leases: Arc<FairLeases>,
     /// Account keys, signatures, subject keys, secrets.
     pub keystore: Arc<Keystore>,
     /// Time.
@@ -86,9 +90,10 @@ impl Assembly {
     pub async fn open(
         config: &Config,
         roles: &Roles,
-        observer: Arc<dyn Observer>,
+        observed: &Arc<Observed>,
         stop: &CancellationToken,
     ) -> Result<Self> {
+        let observer: Arc<dyn Observer> = observed.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("data directory {} cannot be made", config.data_dir.display()))?;
@@ -100,7 +105,7 @@ impl Assembly {
         let (engines, keystore, connected) = tokio::try_join!(
             open_engines(config, roles, &clock),
             keystore,
-            chains::connect_all(config)
+            chains::connect_all(config, &observed.metrics)
         )?;
         say_key_source(keystore.source());
         let (chains, sandboxes) = connected;
@@ -121,6 +126,7 @@ impl Assembly {
             Tailer::new(bus.clone(), log.clone(), clock.clone(), observer.clone(), options)
         };
         let (tailer, bus_tailer) = (follow(&log_bus), follow(&engines.bus));
+        let leases = FairLeases::new(engines.leases.clone(), clock.clone(), observer.clone());
         Ok(Self {
             is_shared,
             // One process has an embedded directory at a time, so its leases are never somebody else's.
@@ -129,6 +135,7 @@ impl Assembly {
             } else {
                 "embedded".to_owned()
             },
+            leases: Arc::new(leases),
             keystore: Arc::new(keystore),
             clock,
             ids,
@@ -150,6 +157,9 @@ impl Assembly {
         self.tasks.close();
         if tokio::time::timeout(LAST_WORDS, self.tasks.wait()).await.is_err() {
             tracing::warn!("some work did not end in time; its leases run out by themselves");
+        }
+        if let Err(error) = self.leases.leave(&self.holder).await {
+            tracing::warn!(error = %Causes(&error), "others count this process for a few seconds more");
         }
         for sandbox in self.sandboxes {
             sandbox.shutdown().await;

@@ -69,7 +69,7 @@ pub async fn post(State(parts): State<Arc<Parts>>, request: Request) -> Result<R
     let body = json::read(body, limits::MAX_BODY).await?;
     let asked: Asked = json::parse(&body)?;
     let mut answer = answer(&parts, principal, asked.into_query()).await;
-    refusal::finish(&mut answer, &info.id);
+    refusal::finish(&mut answer, &info.id, parts.services.observer.as_ref());
     Ok(rendered(&head.headers, &answer))
 }
 

@@ -11,6 +11,7 @@ pub mod freshness;
 pub mod http;
 pub mod hub;
 pub mod limits;
+pub mod observer;
 pub mod refusal;
 pub mod rest;
 pub mod router;
@@ -21,6 +22,7 @@ pub mod socket;
 #[cfg(test)]
 mod rig;
 
+pub use observer::{Fact, Observer, Unobserved};
 pub use router::router;
 pub use schema::sdl;
 pub use services::{HeadSeen, Heads, Services};

@@ -11,6 +11,7 @@ use vaultstream_event_schemas::{AssetId, ChainId, Timestamp};
 use vaultstream_projectors::read::Reads;
 
 use crate::hub::Hub;
+use crate::observer::Observer;
 
 /// A chain's head and when it was first seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Services {
     pub mac: MacKey,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
+    /// Hears what happens.
+    pub observer: Arc<dyn Observer>,
     /// Turns true when the process drains: sockets then say so and close.
     pub drain: watch::Receiver<bool>,
 }

@@ -5,6 +5,7 @@ mod boundaries;
 mod browser;
 mod chain;
 mod cluster;
+mod eyes;
 mod faults;
 mod journey;
 mod people;

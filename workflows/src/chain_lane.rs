@@ -27,7 +27,7 @@ use vaultstream_event_schemas::{AccountId, ExecutionId};
 use crate::services::{Chain, Services};
 use crate::settle_execution::{Followed, Job, SettleError, SettleExecution, Step};
 
-pub use intake::{FeedLane, LaneMessage, WatchAccounts, WatchedAccount, job_of};
+pub use intake::{FeedLane, LaneMessage, WatchAccounts, WatchedAccount, resumed_job};
 
 /// How a lane behaves.
 #[derive(Debug, Clone)]

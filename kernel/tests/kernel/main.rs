@@ -2,6 +2,7 @@
 
 mod archive;
 mod executor;
+mod fair_leases;
 mod faults;
 mod load;
 mod node;

@@ -33,8 +33,8 @@ use vaultstream_infra_sqlite::{SqliteViews, ViewOptions};
 use vaultstream_kernel::LogBus;
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
 
-use super::{CHAIN, History, Tasks, families};
-use crate::hub::Hub;
+use super::{CHAIN, Heard, History, Tasks, families, hub_parts};
+use crate::hub::{Hub, HubParts};
 use crate::services::{Heads, Services};
 
 /// The native asset of the rig's chain.
@@ -50,6 +50,8 @@ pub struct World {
     pub heads: watch::Sender<Heads>,
     /// Drains the sockets.
     pub drain: watch::Sender<bool>,
+    /// What was told.
+    pub heard: Arc<Heard>,
     /// Where the server listens.
     pub address: SocketAddr,
     router: Router,
@@ -117,9 +119,12 @@ impl World {
             generations,
             watermarks,
         });
-        let hub = Hub::init(history.port(), Arc::new(reads.clone()), &Tasks)
-            .await
-            .expect("starts");
+        let heard = Arc::new(Heard::default());
+        let parts = HubParts {
+            observer: heard.clone(),
+            ..hub_parts(&history, Arc::new(reads.clone()))
+        };
+        let hub = Hub::init(parts, &Tasks).await.expect("starts");
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
         let services = Services {
@@ -130,6 +135,7 @@ impl World {
             heads: heads_seen,
             mac: MacKey::new([9; 32]),
             clock: clock.clone(),
+            observer: heard.clone(),
             drain: draining,
         };
         let bus = Arc::new(LogBus::new(history.port()));
@@ -152,6 +158,7 @@ impl World {
         tokio::spawn(async move { axum::serve(listener, served).await });
         Self {
             history,
+            heard,
             services,
             heads,
             drain,

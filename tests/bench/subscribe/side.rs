@@ -34,8 +34,8 @@ use vaultstream_projectors::projector::{
     Projector, ProjectorOptions, ProjectorParts, Source, SwitchGenerations,
 };
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
-use vaultstream_query_api::hub::Hub;
-use vaultstream_query_api::{Heads, Services};
+use vaultstream_query_api::hub::{Hub, HubParts};
+use vaultstream_query_api::{Heads, Services, Unobserved};
 
 const ASSET: &str = "eip155:31337/slip44:60";
 const CORE: ShardNumber = ShardNumber(0);
@@ -99,7 +99,13 @@ impl Side {
         ))?);
         let reads = project(&port, &store).await?;
         let (clock, spawn) = (Arc::new(SystemClock), TokioSpawn::new(Handle::current()));
-        let hub = Hub::init(Arc::clone(&port), Arc::new(reads.clone()), &spawn).await?;
+        let parts = HubParts {
+            log: Arc::clone(&port),
+            folded: Arc::new(reads.clone()),
+            clock: clock.clone(),
+            observer: Arc::new(Unobserved),
+        };
+        let hub = Hub::init(parts, &spawn).await?;
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
         let services = Services {
@@ -110,6 +116,7 @@ impl Side {
             heads: heads_seen,
             mac: MacKey::new([1; 32]),
             clock: clock.clone(),
+            observer: Arc::new(Unobserved),
             drain: draining,
         };
         let bus = Arc::new(LogBus::new(Arc::clone(&port)));
@@ -227,6 +234,7 @@ async fn project(log: &Arc<dyn EventLog>, store: &Arc<dyn ViewStore>) -> Result<
         generations: Arc::clone(&generations),
         watermarks: Arc::clone(&watermarks),
         switch: Arc::new(NoRebuild),
+        observer: Arc::new(vaultstream_projectors::Unobserved),
         options: ProjectorOptions::default(),
     });
     projector.prepare().await?;

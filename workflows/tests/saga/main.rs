@@ -11,6 +11,7 @@ mod node_faults;
 mod process;
 mod reactor;
 mod repeated;
+mod resumed;
 mod script;
 mod steps;
 mod unwound;
