@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::{
     Bus, Cache, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, VersionGate,
     ViewStore,
@@ -19,13 +20,14 @@ use vaultstream_domain::ports::{
 use vaultstream_infra_keystore::{Keystore, MasterKeySource, Options as KeystoreOptions, Secret};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
 use vaultstream_kernel::tailer::TailOptions;
-use vaultstream_kernel::{Executor, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer};
+use vaultstream_kernel::{Executor, FairLeases, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer};
 use vaultstream_sandbox_evm::Running;
 
 pub use chains::ChainParts;
 
 use crate::config::{self, Config, Kind};
 use crate::event_versions::{EventVersions, Overtaken};
+use crate::observer::Observed;
 use crate::roles::Roles;
 
 /// How long tasks may take to end.
@@ -61,6 +63,8 @@ pub struct Assembly {
     pub is_shared: bool,
     /// This process, as leases know it.
     pub holder: String,
+    /// Who works on what, shared out fairly.
+    pub leases: Arc<FairLeases>,
     /// Account keys, signatures, subject keys, secrets.
     pub keystore: Arc<Keystore>,
     /// Time.
@@ -96,9 +100,10 @@ impl Assembly {
     pub async fn open(
         config: &Config,
         roles: &Roles,
-        observer: Arc<dyn Observer>,
+        observed: &Arc<Observed>,
         stop: &CancellationToken,
     ) -> Result<Self> {
+        let observer: Arc<dyn Observer> = observed.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("data directory {} cannot be made", config.data_dir.display()))?;
@@ -110,7 +115,7 @@ impl Assembly {
         let (engines, keystore, connected) = tokio::try_join!(
             open_engines(config, roles, &clock),
             keystore,
-            chains::connect_all(config)
+            chains::connect_all(config, &observed.metrics)
         )?;
         say_key_source(keystore.source());
         let (chains, sandboxes) = connected;
@@ -136,9 +141,11 @@ impl Assembly {
             Tailer::new(bus.clone(), log.clone(), clock.clone(), observer.clone(), options)
         };
         let (tailer, bus_tailer) = (follow(&log_bus), follow(&engines.bus));
+        let leases = FairLeases::new(engines.leases.clone(), clock.clone(), observer.clone());
         Ok(Self {
             is_shared,
             holder,
+            leases: Arc::new(leases),
             versions,
             overtaken,
             keystore: Arc::new(keystore),
@@ -164,6 +171,9 @@ impl Assembly {
             tracing::warn!("some work did not end in time; its leases run out by themselves");
         }
         self.versions.leave().await;
+        if let Err(error) = self.leases.leave(&self.holder).await {
+            tracing::warn!(error = %Causes(&error), "others count this process for a few seconds more");
+        }
         for sandbox in self.sandboxes {
             sandbox.shutdown().await;
         }

@@ -1,46 +1,52 @@
 //! Gauges: what is measured when somebody asks for metrics, from the same places the work itself reads.
 //!
-//! A place that does not answer leaves its gauges as they were; `/health/ready` is where it is named.
+//! What one process at a time does is told by the one that holds its lease and by no other, so that sums over processes
+//! are true. A place that does not answer leaves its gauges as they were; `/health/ready` is where it is named.
 
 use std::collections::BTreeMap;
 
 use vaultstream_domain::ports::event_log::Head;
-use vaultstream_event_schemas::ShardNumber;
-use vaultstream_kernel::Mark;
+use vaultstream_event_schemas::{Family, ShardNumber};
 use vaultstream_projectors::{Reads, ViewName};
 use vaultstream_query_api::freshness::Lag;
+use vaultstream_query_api::hub::Hub;
 
-use crate::health::Health;
+use crate::health::{Health, State};
+
+type Heads = BTreeMap<ShardNumber, Head>;
 
 /// Measures everything this process can see.
 pub async fn measure(health: &Health) {
-    let lag = health.lag().await;
-    let is_fresh = lag
-        .as_ref()
-        .is_ok_and(|lag| lag.as_ref().is_none_or(Health::is_fresh));
+    let state = health.state().await;
+    let is_fresh = state.as_ref().is_ok_and(State::is_fresh);
     let is_draining = *health.draining.borrow();
-    health.metrics.process.ready(is_fresh && !is_draining);
+    let metrics = &health.observed.metrics;
+    metrics.process.ready(is_fresh && !is_draining);
     let (waiting, most) = health.executor.queue();
-    health.metrics.writing.queue("executor", waiting, most);
-    if let Ok(Some(lag)) = &lag {
+    metrics.writing.queue("executor", waiting, most);
+    chains(health);
+    let Ok(state) = state else { return };
+    if let Some(lag) = &state.views {
         views(health, lag);
     }
-    chains(health);
-    let Ok(heads) = health.log.heads().await else {
-        return;
-    };
+    let relay = state
+        .relay
+        .iter()
+        .map(|lag| (lag.shard.0, lag.events, lag.age_us));
+    metrics.bus.relay(relay);
+    workflows(health, &state.heads);
     if let Some(reads) = &health.reads {
-        projectors(health, reads, &heads).await;
+        projectors(health, reads, &state.heads).await;
     }
-    if health.relays {
-        relay(health, &heads).await;
+    if let Some(hub) = &health.hub {
+        subscriptions(health, hub, &state.heads);
     }
 }
 
 fn views(health: &Health, lag: &Lag) {
     for view in &lag.views {
         let quarantined = usize::try_from(view.quarantined).unwrap_or(usize::MAX);
-        health.metrics.view(
+        health.observed.metrics.view(
             view.view,
             &view.family,
             view.behind(),
@@ -52,12 +58,12 @@ fn views(health: &Health, lag: &Lag) {
 
 fn chains(health: &Health) {
     let now = health.clock.now().as_micros();
-    let heads = health.heads.borrow().clone();
+    let heads = health.chain_heads.borrow().clone();
     for chain in health.chains.iter() {
         if let Some(seen) = heads.get(&chain.id) {
             let age = u64::try_from(now.saturating_sub(seen.seen_at.as_micros())).unwrap_or(0);
             let head = &seen.head;
-            health.metrics.chain(
+            health.observed.metrics.chain(
                 chain.slug.as_str(),
                 head.tip.at.height,
                 head.finalized.height,
@@ -67,37 +73,44 @@ fn chains(health: &Health) {
     }
 }
 
-async fn projectors(health: &Health, reads: &Reads, heads: &BTreeMap<ShardNumber, Head>) {
+fn behind(heads: &Heads, shard: ShardNumber, position: u64) -> u64 {
+    let head = heads.get(&shard).map_or(0, |head| head.position);
+    head.saturating_sub(position)
+}
+
+/// The shards whose views are folded here.
+async fn projectors(health: &Health, reads: &Reads, heads: &Heads) {
+    let registry = health.log.registry();
+    let is_folded = |family: &Family| health.leases.holds(&format!("projectors/{family}"));
+    let mut lags = Vec::new();
     for view in ViewName::ALL {
         let Ok(marks) = reads.watermarks(view).await else {
             continue;
         };
-        for (shard, mark) in marks {
-            let head = heads.get(&shard).map_or(0, |head| head.position);
-            let behind = head.saturating_sub(mark.place.position);
-            health.metrics.views.shard(view.as_str(), shard.0, behind);
+        for family in view.families(&registry).into_iter().filter(is_folded) {
+            for shard in registry.shards_of(&family) {
+                let position = marks.get(&shard).map_or(0, |mark| mark.place.position);
+                lags.push((view.as_str(), shard.0, behind(heads, shard, position)));
+            }
         }
     }
+    health.observed.metrics.views.shards(lags);
 }
 
-/// The relay's own notes say how far it is.
-async fn relay(health: &Health, heads: &BTreeMap<ShardNumber, Head>) {
-    let now = health.clock.now().as_micros();
-    for (shard, head) in heads {
-        let Ok(note) = health.progress.load(&format!("relay/{shard}")).await else {
-            continue;
-        };
-        let cursor = note.and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
-        let relayed = cursor.map_or(0, |mark| mark.position);
-        let behind = head.position.saturating_sub(relayed);
-        let mut age = 0;
-        if behind > 0
-            && let Ok(events) = health.log.read_shard(*shard, relayed, 1).await
-            && let Some(oldest) = events.first()
-        {
-            let stamp = i64::try_from(oldest.hlc.0).unwrap_or(i64::MAX);
-            age = u64::try_from(now.saturating_sub(stamp)).unwrap_or(0);
-        }
-        health.metrics.bus.relay(shard.0, behind, age);
+/// The workflows that run here say themselves where they stand.
+fn workflows(health: &Health, heads: &Heads) {
+    let standing = health.observed.standing();
+    let lags = standing
+        .iter()
+        .map(|((name, shard), position)| (name.as_str(), shard.0, behind(heads, *shard, *position)));
+    health.observed.metrics.work.workflows(lags);
+}
+
+fn subscriptions(health: &Health, hub: &Hub, heads: &Heads) {
+    let metrics = &health.observed.metrics.hub;
+    let (subscribers, topics) = hub.readers();
+    metrics.readers(subscribers, topics);
+    for (shard, place) in hub.published().0 {
+        metrics.behind(shard.0, behind(heads, shard, place.position));
     }
 }

@@ -1,12 +1,13 @@
 //! `/health/live`, `/health/ready` and `/metrics`: for whoever runs the product.
 //!
-//! Live says that the process answers. Ready says that the log answers, that no view read here lags more than its bound,
-//! and that the process is not about to stop; a chain whose node is away is named but does not make the product
+//! Live says that the process answers. Ready says that the log answers, that no view read here and no shard relayed here
+//! lags more than its bound, and that the process is not about to stop; a chain whose node is away is named but does not make the product
 //! unready, because everything else works meanwhile.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::State as Shared;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,18 +15,24 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use vaultstream_domain::error::Causes;
+use vaultstream_domain::ports::event_log::Head;
 use vaultstream_domain::ports::{Clock, EventLog, Progress};
+use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::chain::ChainSettings;
-use vaultstream_infra_telemetry::Metrics;
-use vaultstream_kernel::Executor;
+use vaultstream_kernel::relay::{self, RelayLag};
+use vaultstream_kernel::{Executor, FairLeases, Waiting};
 use vaultstream_projectors::Reads;
 use vaultstream_query_api::freshness::{self, Lag};
-use vaultstream_query_api::services::Heads;
+use vaultstream_query_api::hub::Hub;
+use vaultstream_query_api::services::Heads as ChainHeads;
 
 use crate::gauges;
+use crate::observer::Observed;
 
 /// Views may be this far behind and still count as ready.
-const MAX_LAG_MS: u64 = 10_000;
+const MAX_VIEW_LAG_MS: u64 = 10_000;
+/// A shard may wait this long for the bus and its relay still counts as ready.
+const MAX_RELAY_LAG_MS: u64 = 30_000;
 
 /// What the endpoints read.
 #[derive(Clone)]
@@ -37,19 +44,64 @@ pub struct Health {
     /// The chains served here.
     pub chains: Arc<[ChainSettings]>,
     /// Where they stand.
-    pub heads: watch::Receiver<Heads>,
+    pub chain_heads: watch::Receiver<ChainHeads>,
+    /// The subscriptions, where they are served here.
+    pub hub: Option<Hub>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The metrics.
-    pub metrics: Metrics,
+    /// What happened here, and the metrics.
+    pub observed: Arc<Observed>,
+    /// What this process works on.
+    pub leases: Arc<FairLeases>,
     /// Whose queue is measured.
     pub executor: Executor,
     /// Where the relay notes how far it is.
     pub progress: Arc<dyn Progress>,
     /// Whether this process relays.
     pub relays: bool,
+    /// What waits for the relay.
+    pub waiting: Arc<Waiting>,
+    /// One measurement at a time.
+    pub measuring: Arc<tokio::sync::Mutex<()>>,
     /// Whether the process is about to stop.
     pub draining: watch::Receiver<bool>,
+}
+
+/// How the process stands.
+pub struct State {
+    /// Where the log stands.
+    pub heads: BTreeMap<ShardNumber, Head>,
+    /// How far views are behind, where some are read.
+    pub views: Option<Lag>,
+    /// How far the shards relayed here are from the bus.
+    pub relay: Vec<RelayLag>,
+}
+
+impl State {
+    /// Whether nothing lags more than its bound.
+    pub fn is_fresh(&self) -> bool {
+        let views = self.views.as_ref().map_or(0, Lag::lag_ms);
+        views <= MAX_VIEW_LAG_MS && self.relay_lag_ms() <= MAX_RELAY_LAG_MS
+    }
+
+    fn relay_lag_ms(&self) -> u64 {
+        let ages = self.relay.iter().map(|lag| lag.age_us);
+        ages.max().unwrap_or(0) / 1_000
+    }
+
+    fn body(&self, chains: Vec<Value>) -> Value {
+        let status = if self.is_fresh() { "ready" } else { "behind" };
+        let mut body = json!({ "status": status, "chains": chains });
+        if let Some(lag) = &self.views {
+            body["lagMs"] = json!(lag.lag_ms());
+            body["views"] = json!(lag.views);
+        }
+        if !self.relay.is_empty() {
+            let behind: u64 = self.relay.iter().map(|lag| lag.events).sum();
+            body["relay"] = json!({ "behind": behind, "lagMs": self.relay_lag_ms() });
+        }
+        body
+    }
 }
 
 /// The routes.
@@ -65,27 +117,39 @@ pub fn router(health: Health) -> Router {
 }
 
 impl Health {
-    /// How far views are behind; `None` where none are read. The error is a sentence.
-    pub async fn lag(&self) -> Result<Option<Lag>, String> {
-        match &self.reads {
-            Some(reads) => freshness::measure(self.log.as_ref(), reads, self.clock.now())
-                .await
-                .map(Some)
-                .map_err(|refusal| refusal.detail),
-            None => match self.log.heads().await {
-                Ok(_) => Ok(None),
-                Err(error) => Err(Causes(&error).to_string()),
-            },
-        }
+    /// How the process stands; the error is a sentence.
+    pub async fn state(&self) -> Result<State, String> {
+        let heads = self.log.heads().await;
+        let heads = heads.map_err(|error| Causes(&error).to_string())?;
+        let views = match &self.reads {
+            Some(reads) => {
+                let measured = freshness::measure(self.log.as_ref(), reads, self.clock.now()).await;
+                Some(measured.map_err(|refusal| refusal.detail)?)
+            }
+            None => None,
+        };
+        let relay = self.relay(&heads).await?;
+        Ok(State { heads, views, relay })
     }
 
-    /// Whether no view lags more than its bound.
-    pub fn is_fresh(lag: &Lag) -> bool {
-        lag.lag_ms() <= MAX_LAG_MS
+    async fn relay(&self, heads: &BTreeMap<ShardNumber, Head>) -> Result<Vec<RelayLag>, String> {
+        if !self.relays {
+            return Ok(Vec::new());
+        }
+        let held = heads.keys().copied();
+        let held = held.filter(|shard| self.leases.holds(&relay::note(*shard)));
+        let measure = relay::Measure {
+            log: self.log.as_ref(),
+            progress: self.progress.as_ref(),
+            waiting: &self.waiting,
+            now: self.clock.now(),
+        };
+        let lags = measure.lag(heads, held.collect::<Vec<_>>()).await;
+        lags.map_err(|error| Causes(&error).to_string())
     }
 
     fn chains(&self) -> Vec<Value> {
-        let (now, heads) = (self.clock.now().as_micros(), self.heads.borrow());
+        let (now, heads) = (self.clock.now().as_micros(), self.chain_heads.borrow());
         self.chains
             .iter()
             .map(|chain| match heads.get(&chain.id) {
@@ -99,26 +163,23 @@ impl Health {
     }
 }
 
-async fn ready(State(health): State<Health>) -> Response {
-    let (lag, chains) = (health.lag().await, health.chains());
+async fn ready(Shared(health): Shared<Health>) -> Response {
+    let (state, chains) = (health.state().await, health.chains());
     let unready = |body: Value| (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
     if *health.draining.borrow() {
         return unready(json!({ "status": "draining" }));
     }
-    match lag {
-        Ok(None) => Json(json!({ "status": "ready", "chains": chains })).into_response(),
-        Ok(Some(lag)) if Health::is_fresh(&lag) => {
-            Json(json!({ "status": "ready", "views": lag.views, "chains": chains })).into_response()
-        }
-        Ok(Some(lag)) => unready(
-            json!({ "status": "behind", "lagMs": lag.lag_ms(), "views": lag.views, "chains": chains }),
-        ),
+    match state {
+        Ok(state) if state.is_fresh() => Json(state.body(chains)).into_response(),
+        Ok(state) => unready(state.body(chains)),
         Err(detail) => unready(json!({ "status": "unavailable", "detail": detail, "chains": chains })),
     }
 }
 
-async fn metrics(State(health): State<Health>) -> Response {
+async fn metrics(Shared(health): Shared<Health>) -> Response {
+    // Two at once would tell of each other's half-written gauges.
+    let _one = health.measuring.lock().await;
     gauges::measure(&health).await;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], health.metrics.text()).into_response()
+    ([(header::CONTENT_TYPE, kind)], health.observed.metrics.text()).into_response()
 }

@@ -73,7 +73,7 @@ impl Holder {
                 break;
             }
         }
-        tracing::warn!(lease, "lost");
+        tracing::info!(lease, "another process has it, or is to have it");
         working.cancel();
     }
 

@@ -12,21 +12,53 @@ use vaultstream_event_schemas::chain::{
     Block, BlockRef, ChainHead, FeeQuote, Intent, RawTransaction, TransactionView,
 };
 use vaultstream_event_schemas::execution::v1::BroadcastOutcome;
-use vaultstream_event_schemas::{Amount, AssetId};
+use vaultstream_event_schemas::{Amount, AssetId, Slug};
 use vaultstream_infra_chain_evm::{ConnectError, EvmNode, Options};
+use vaultstream_infra_telemetry::Metrics;
+
+/// Counts the calls to a chain's node that failed.
+pub struct NodeFailures {
+    metrics: Metrics,
+    chain: Slug,
+}
+
+impl NodeFailures {
+    /// None yet.
+    pub fn new(metrics: &Metrics, chain: &Slug) -> Self {
+        metrics.chains.node_failed(chain.as_str(), 0);
+        Self {
+            metrics: metrics.clone(),
+            chain: chain.clone(),
+        }
+    }
+
+    fn one(&self) {
+        self.metrics.chains.node_failed(self.chain.as_str(), 1);
+    }
+
+    /// A refusal is an answer, and a block that is gone is one too.
+    fn seen<T>(&self, answer: Result<T, NodeError>) -> Result<T, NodeError> {
+        if let Err(NodeError::Unavailable(_)) = &answer {
+            self.one();
+        }
+        answer
+    }
+}
 
 /// A node that is connected when it is first needed.
 pub struct LateNode {
     options: Options,
     node: OnceCell<EvmNode>,
+    failures: NodeFailures,
 }
 
 impl LateNode {
     /// Nothing is asked yet.
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: Options, failures: NodeFailures) -> Self {
         Self {
             options,
             node: OnceCell::new(),
+            failures,
         }
     }
 
@@ -44,6 +76,7 @@ impl LateNode {
             .get_or_try_init(|| EvmNode::connect(self.options.clone()));
         match connected.await {
             Err(error) if error.is_temporary() => {
+                self.failures.one();
                 tracing::warn!(why = %Causes(&error), "the chain's node is away; it is asked again");
                 Ok(())
             }
@@ -56,31 +89,39 @@ impl LateNode {
 #[async_trait]
 impl ChainNode for LateNode {
     async fn head(&self) -> Result<ChainHead, NodeError> {
-        self.node().await?.head().await
+        self.failures
+            .seen(async { self.node().await?.head().await }.await)
     }
     async fn block_at(&self, height: u64) -> Result<Option<Block>, NodeError> {
-        self.node().await?.block_at(height).await
+        self.failures
+            .seen(async { self.node().await?.block_at(height).await }.await)
     }
     async fn block_by_hash(&self, hash: &str) -> Result<Option<Block>, NodeError> {
-        self.node().await?.block_by_hash(hash).await
+        self.failures
+            .seen(async { self.node().await?.block_by_hash(hash).await }.await)
     }
     async fn balance(&self, address: &str, asset: &AssetId, at: &BlockRef) -> Result<Amount, NodeError> {
-        self.node().await?.balance(address, asset, at).await
+        self.failures
+            .seen(async { self.node().await?.balance(address, asset, at).await }.await)
     }
     async fn slots_consumed(&self, address: &str, at: &BlockRef) -> Result<u64, NodeError> {
-        self.node().await?.slots_consumed(address, at).await
+        self.failures
+            .seen(async { self.node().await?.slots_consumed(address, at).await }.await)
     }
     async fn quote_fee(&self) -> Result<FeeQuote, NodeError> {
-        self.node().await?.quote_fee().await
+        self.failures
+            .seen(async { self.node().await?.quote_fee().await }.await)
     }
     async fn estimate_work(&self, intent: &Intent) -> Result<u64, NodeError> {
-        self.node().await?.estimate_work(intent).await
+        self.failures
+            .seen(async { self.node().await?.estimate_work(intent).await }.await)
     }
     async fn transaction(&self, txid: &str) -> Result<TransactionView, NodeError> {
-        self.node().await?.transaction(txid).await
+        self.failures
+            .seen(async { self.node().await?.transaction(txid).await }.await)
     }
     async fn broadcast(&self, transaction: &RawTransaction) -> BroadcastAnswer {
-        match self.node().await {
+        let answer = match self.node().await {
             Ok(node) => node.broadcast(transaction).await,
             // Nothing was sent; saying "unclear" is the careful side of that.
             Err(error) => BroadcastAnswer {
@@ -88,6 +129,10 @@ impl ChainNode for LateNode {
                 detail: error.to_string().chars().take(512).collect(),
                 node: self.options.node.clone().unwrap_or_default(),
             },
+        };
+        if answer.outcome == BroadcastOutcome::Ambiguous {
+            self.failures.one();
         }
+        answer
     }
 }

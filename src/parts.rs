@@ -64,7 +64,7 @@ pub fn under_lease(
     work: impl Fn(CancellationToken) -> Work + Send + Sync + 'static,
 ) {
     let holder = Holder {
-        leases: assembly.engines.leases.clone(),
+        leases: assembly.leases.clone(),
         clock: assembly.clock.clone(),
         name: assembly.holder.clone(),
     };

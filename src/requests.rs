@@ -9,17 +9,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::watch;
 use vaultstream_event_schemas::ErrorCode;
-use vaultstream_gateway::{ApiError, trace::Begun};
+use vaultstream_gateway::trace::Begun;
 use vaultstream_infra_telemetry::{Metrics, RequestSpan};
 
-/// Refusals that say a limit was met.
-const LIMITS: [ErrorCode; 5] = [
-    ErrorCode::RateLimited,
-    ErrorCode::Overloaded,
-    ErrorCode::BodyTooLarge,
-    ErrorCode::QueryTooComplex,
-    ErrorCode::LimitReached,
-];
+use crate::observer::limit_of;
 
 /// Middleware around the edge: begins the request's span, whose `traceparent` becomes that of every event it causes.
 pub async fn trace(mut request: Request, next: Next) -> Response {
@@ -37,7 +30,7 @@ pub async fn trace(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Middleware that counts.
+/// Middleware around the edge: counts what the edge itself answers too, such as a time-out.
 pub async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let (method, route) = (method_of(&request), route_of(&request));
     let begun = Instant::now();
@@ -45,9 +38,9 @@ pub async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: 
     let response = next.run(request).await;
     drop(running);
     let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let code = response.extensions().get::<ApiError>().map(ApiError::code);
-    if let Some(code) = code.filter(|code| LIMITS.contains(code)) {
-        metrics.door.limit(code.as_str());
+    let code = response.extensions().get::<ErrorCode>().copied();
+    if let Some(limit) = code.and_then(limit_of) {
+        metrics.door.limit(limit, 1);
     }
     metrics.request(method, &route, response.status().as_u16(), micros);
     response

@@ -12,7 +12,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vaultstream_infra_telemetry::{LogFormat, LogOptions, Metrics, SpanOptions, Telemetry};
-use vaultstream_kernel::Observer;
 use vaultstream_query_api::Drain;
 use vaultstream_workflows::Services as WorkflowServices;
 
@@ -80,8 +79,8 @@ async fn serve(config: Config, roles: &Roles, metrics: &Metrics, demo: bool) -> 
         )
     })?;
     let address = listener.local_addr()?;
-    let observer: Arc<dyn Observer> = Arc::new(Observed(metrics.clone()));
-    let assembly = Assembly::open(&config, roles, observer.clone(), &stop).await?;
+    let observed = Arc::new(Observed::new(metrics.clone()));
+    let assembly = Assembly::open(&config, roles, &observed, &stop).await?;
     let seeds = seeds(&config, &assembly);
     if roles.has(Role::Migrate) {
         seeds.platform().await?;
@@ -97,12 +96,12 @@ async fn serve(config: Config, roles: &Roles, metrics: &Metrics, demo: bool) -> 
         }
     }
     let (begin, drain) = drain_of(&assembly);
-    let (heads, reads) = start_parts(&assembly, roles, observer, &stop).await?;
+    let (heads, reads) = start_parts(&assembly, roles, &observed, &stop).await?;
     let doors = Doors {
         config: &config,
         assembly: &assembly,
         roles,
-        metrics,
+        observed,
         heads: heads.subscribe(),
         reads,
         dashboard,
@@ -162,7 +161,7 @@ fn seeds<'a>(config: &'a Config, assembly: &Assembly) -> Seeds<'a> {
 async fn start_parts(
     assembly: &Assembly,
     roles: &Roles,
-    observer: Arc<dyn Observer>,
+    observed: &Arc<Observed>,
     stop: &CancellationToken,
 ) -> Result<(HeadBoard, Option<vaultstream_projectors::Reads>)> {
     let heads = HeadBoard::default();
@@ -170,12 +169,12 @@ async fn start_parts(
         heads.follow_notes(assembly, stop);
     }
     if roles.has(Role::Relay) && assembly.engines.publisher.is_some() {
-        relay::start(assembly, observer, stop)?;
+        relay::start(assembly, observed.clone(), stop)?;
     }
     if assembly.engines.views.is_none() {
         return Ok((heads, None));
     }
-    let views = Views::open(assembly, stop).await?;
+    let views = Views::open(assembly, observed.clone(), stop).await?;
     if roles.has(Role::Projectors) {
         views.prepare().await?;
         views.project(assembly, stop);

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use lru::LruCache;
 use tokio::sync::watch;
 use vaultstream_domain::State;
+use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::event_log::LogError;
 use vaultstream_domain::ports::{Bus, Clock, EventLog, Spawn};
 use vaultstream_event_schemas::envelope::{Owner, StoredEvent};
@@ -225,7 +226,7 @@ impl Tail {
             match fetched {
                 Ok(events) => self.take(&directory, &events),
                 Err(error) => {
-                    tracing::warn!(shard = %self.shard, %error, "the directory cannot listen; it reads the log instead");
+                    tracing::warn!(shard = %self.shard, error = %Causes(&error), "the directory cannot listen; it reads the log instead");
                     drop(directory);
                     clock.sleep_ms(200).await;
                 }

@@ -46,6 +46,8 @@ pub fn response(error: &ApiError, request: &RequestInfo) -> Response {
     for (name, value) in error.headers() {
         headers.insert(name.clone(), value.clone());
     }
+    // For whoever counts answers; the body is for the caller.
+    response.extensions_mut().insert(error.code());
     response
 }
 

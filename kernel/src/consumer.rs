@@ -58,11 +58,16 @@ impl Tailer {
         shard: ShardNumber,
         shutdown: &CancellationToken,
     ) -> Result<(), RunError> {
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             () = shutdown.cancelled() => Ok(()),
             result = self.feed(consumer, shard, shutdown) => result,
+        };
+        // One that failed stands where it stood.
+        if ended.is_ok() {
+            self.consumed(consumer, shard, None);
         }
+        ended
     }
 
     async fn feed(
@@ -81,6 +86,7 @@ impl Tailer {
             Some(mark) => self.follow(mark).await?,
             None => self.follow_from_start(shard).await?,
         };
+        self.consumed(consumer, shard, Some(follower.mark().position));
         while !shutdown.is_cancelled() {
             let batch = follower.next().await?;
             loop {
@@ -89,12 +95,23 @@ impl Tailer {
                     None => consumer.idle().await,
                 };
                 match done {
-                    Ok(()) => break,
+                    Ok(()) => {
+                        self.consumed(consumer, shard, Some(follower.mark().position));
+                        break;
+                    }
                     Err(error) => self.pause(consumer.id(), follower.mark(), error).await?,
                 }
             }
         }
         Ok(())
+    }
+
+    fn consumed(&self, consumer: &dyn Consumer, shard: ShardNumber, position: Option<u64>) {
+        self.observer().observe(&Fact::Consumed {
+            consumer: consumer.id(),
+            shard,
+            position,
+        });
     }
 
     async fn pause(&self, consumer: &str, mark: &Mark, error: ConsumerError) -> Result<(), RunError> {

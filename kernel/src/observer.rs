@@ -89,6 +89,34 @@ pub enum Fact<'a> {
         /// How many events were read from the log.
         events: usize,
     },
+    /// A follower got records from the bus.
+    Fetched {
+        /// Records that were the next ones.
+        taken: usize,
+        /// Records that it had already.
+        duplicate: usize,
+    },
+    /// An append told the time of the log's engine.
+    Clock {
+        /// How far it is ahead of this process's clock; negative when it is behind.
+        ahead_us: i64,
+    },
+    /// A consumer stands at a position: at its start, and after each batch it has taken.
+    Consumed {
+        /// Who.
+        consumer: &'a str,
+        /// The shard.
+        shard: ShardNumber,
+        /// The position; none when it was told to stop.
+        position: Option<u64>,
+    },
+    /// This process asked for a lease, renewed it or gave it back.
+    Leased {
+        /// The lease.
+        lease: &'a str,
+        /// Whether it holds the lease now.
+        is_held: bool,
+    },
     /// A follower or a consumer cannot go on and tries again.
     Stalled {
         /// Who.
@@ -156,6 +184,8 @@ impl Observer for TracingObserver {
             Fact::Refilled { shard, from, events } => {
                 tracing::info!(%shard, from, events, "a hole of the bus was filled from the log");
             }
+            // Too many to be told one by one.
+            Fact::Fetched { .. } | Fact::Clock { .. } | Fact::Consumed { .. } | Fact::Leased { .. } => {}
             Fact::Stalled {
                 consumer,
                 shard,

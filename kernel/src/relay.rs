@@ -10,6 +10,7 @@
 //! the shard and says so until somebody who knows what was restored raises the incarnation.
 
 mod cursor;
+mod lag;
 mod lane;
 
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use vaultstream_domain::ports::{Clock, EventLog, Leases, Progress, Publisher, Rn
 use vaultstream_event_schemas::ShardNumber;
 
 use crate::observer::{Fact, Observer};
+
+pub use lag::{Measure, RelayLag, RelayLagError};
 
 const NAME: &str = "relay";
 
@@ -47,7 +50,7 @@ impl Default for RelayOptions {
             batch: 1_000,
             retry_ms: 100,
             retry_ms_max: 10_000,
-            lease_ms: 15_000,
+            lease_ms: 10_000,
             save_ms: 50,
         }
     }
@@ -145,8 +148,11 @@ impl Relay {
             match self.lease(shard).await {
                 Ok(true) => {
                     failures = 0;
-                    if matches!(self.relay(shard, shutdown).await, Ended::Shutdown) {
-                        break;
+                    match self.relay(shard, shutdown).await {
+                        Ended::Shutdown => break,
+                        // Perhaps it is still ours, and only more than our part of them all.
+                        Ended::Lost => self.give_back(shard).await,
+                        Ended::Reborn => {}
                     }
                 }
                 Ok(false) => self.rest(self.options.lease_ms / 3, shutdown).await,
@@ -157,6 +163,10 @@ impl Relay {
                 }
             }
         }
+        self.give_back(shard).await;
+    }
+
+    async fn give_back(&self, shard: ShardNumber) {
         // The lease would run out by itself; giving it back only saves the next relay the wait.
         let _ = self.ports.leases.release(&note(shard), &self.holder).await;
     }
@@ -195,7 +205,7 @@ impl Relay {
 }
 
 /// The name of a shard's cursor and of its lease.
-fn note(shard: ShardNumber) -> String {
+pub fn note(shard: ShardNumber) -> String {
     format!("relay/{shard}")
 }
 

@@ -14,9 +14,10 @@ use vaultstream_domain::platform::platform_organization;
 use vaultstream_domain::ports::view_store::ViewStore;
 use vaultstream_domain::ports::{Clock, EventLog, Spawn};
 use vaultstream_event_schemas::token::Place;
-use vaultstream_event_schemas::{Family, Hlc, Registry, ShardNumber, StreamKind};
+use vaultstream_event_schemas::{Family, Registry, ShardNumber, StreamKind, Timestamp};
 
 use crate::generations::Generations;
+use crate::lane::parked;
 use crate::switch::switched;
 use crate::view_name::ViewName;
 use crate::watermarks::{Mark, Watermarks};
@@ -27,6 +28,8 @@ const POLL_MS: u64 = 10;
 const REST_MS: u64 = 1_000;
 /// Pause after something could not be read.
 const PAUSE_MS: u64 = 500;
+/// How often what is in quarantine is counted, in microseconds.
+const COUNT_US: i64 = 30_000_000;
 /// Events of the platform looked at at once.
 const BATCH: usize = 500;
 
@@ -76,8 +79,13 @@ impl FollowViews {
             .into_iter()
             .filter(|name| name.covers(&family))
             .collect();
+        let mut counted_at = Timestamp::default();
         while !stop.is_cancelled() {
-            let pause = match self.look(&family, &names).await {
+            let looked = self.look(&family, &names).await;
+            if let Err(error) = self.count(&family, &names, &mut counted_at).await {
+                tracing::warn!(%family, error = %Causes(error.as_ref()), "what is in quarantine cannot be counted");
+            }
+            let pause = match looked {
                 Ok(true) => {
                     self.rest(&family, &stop).await;
                     0
@@ -114,21 +122,36 @@ impl FollowViews {
                     position: 0,
                 });
                 is_folded &= head.is_none_or(|h| h.position <= place.position);
-                let mark = Mark {
-                    place,
-                    hlc: Hlc::default(),
-                    quarantined: 0,
-                };
-                if self
-                    .watermarks
-                    .mark(view, shard)
-                    .is_none_or(|known| known.place < place)
-                {
-                    self.watermarks.advance(view, shard, mark);
+                let known = self.watermarks.mark(view, shard);
+                if known.is_none_or(|known| known.place < place) {
+                    let quarantined = known.map_or(0, |known| known.quarantined);
+                    self.watermarks.advance(view, shard, Mark { place, quarantined });
                 }
             }
         }
         Ok(is_folded)
+    }
+
+    /// Counts what is in quarantine, when it was not counted for a while.
+    async fn count(
+        &self,
+        family: &Family,
+        names: &[ViewName],
+        counted_at: &mut Timestamp,
+    ) -> Result<(), Failure> {
+        let now = self.clock.now();
+        if now.as_micros() - counted_at.as_micros() < COUNT_US {
+            return Ok(());
+        }
+        *counted_at = now;
+        for name in names {
+            let view = name.at(family.clone(), self.generations.current(*name, family));
+            for shard in self.registry.shards_of(family) {
+                let streams = parked(self.store.as_ref(), &view, shard).await?.len();
+                self.watermarks.count_quarantined(&view, shard, streams);
+            }
+        }
+        Ok(())
     }
 
     /// Returns when the log may have gone on.

@@ -6,6 +6,8 @@
 
 mod quarantine;
 
+pub(crate) use quarantine::parked;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use vaultstream_domain::ports::view_store::{
 use vaultstream_domain::ports::{EventLog, Spawn};
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::token::Place;
-use vaultstream_event_schemas::{Hlc, ShardNumber, StreamId};
+use vaultstream_event_schemas::{ShardNumber, StreamId};
 
 use crate::cache::{FoldError, RowCache};
 use crate::rows::QuarantineRow;
@@ -83,7 +85,6 @@ pub struct Lane {
     parts: LaneParts,
     cache: RowCache,
     place: Place,
-    hlc: Hlc,
     flushed: Option<Place>,
     parked: HashMap<StreamId, QuarantineRow>,
 }
@@ -102,11 +103,9 @@ impl Lane {
             parts,
             cache,
             place,
-            hlc: Hlc::default(),
             flushed,
             parked: HashMap::new(),
         };
-        lane.hlc = lane.hlc_at(place.position).await?.unwrap_or_default();
         lane.load_parked().await?;
         lane.retry_parked().await?;
         lane.flush().await?;
@@ -122,7 +121,6 @@ impl Lane {
                 incarnation,
                 position: 0,
             },
-            hlc: Hlc::default(),
             flushed: None,
             parked: HashMap::new(),
         }
@@ -164,7 +162,6 @@ impl Lane {
                 incarnation: stored.envelope.incarnation,
                 position: stored.position,
             };
-            self.hlc = stored.hlc;
         }
         Ok(())
     }
@@ -302,20 +299,20 @@ impl Lane {
     fn mark(&self) -> Mark {
         Mark {
             place: self.place,
-            hlc: self.hlc,
             quarantined: self.parked.len(),
         }
     }
 
-    /// Writes what waits, then the watermark, then tells readers.
-    pub async fn flush(&mut self) -> Result<(), LaneError> {
-        let (flushes, mark) = (self.take_flushes().await?, self.mark());
+    /// Writes what waits, then the watermark, then tells readers; says how many rows it wrote.
+    pub async fn flush(&mut self) -> Result<usize, LaneError> {
+        let (flushes, mark, mut rows) = (self.take_flushes().await?, self.mark(), 0);
         for flush in flushes {
+            rows += flush.totals.len() + flush.rows.len();
             self.parts.store.flush(&self.parts.at, flush).await?;
         }
         self.written(mark);
         self.cache.shrink(self.parts.cache_rows);
-        Ok(())
+        Ok(rows)
     }
 
     /// Begins to write what waits, while folding goes on.

@@ -10,6 +10,7 @@ pub mod dump;
 pub mod follow;
 pub mod generations;
 pub mod lane;
+pub mod observer;
 pub mod projector;
 pub mod read;
 pub mod rebuild;
@@ -25,6 +26,7 @@ mod worker;
 
 pub use follow::FollowViews;
 pub use generations::Generations;
+pub use observer::{Fact, Observer, Unobserved};
 pub use projector::{Projector, ProjectorOptions, ProjectorParts, SwitchGenerations};
 pub use read::{ReadError, Reads, ReadsParts};
 pub use switch::{ExecutorSwitch, generation_states, switched};

@@ -18,6 +18,7 @@ use vaultstream_kernel::tailer::Tailer;
 
 use crate::generations::Generations;
 use crate::lane::LaneParts;
+use crate::observer::Observer;
 use crate::rows::IndexRow;
 use crate::tables::{self, key, t};
 use crate::view::View;
@@ -127,6 +128,8 @@ pub struct ProjectorParts {
     pub watermarks: Arc<Watermarks>,
     /// Writes down switches.
     pub switch: Arc<dyn SwitchGenerations>,
+    /// Hears what happens.
+    pub observer: Arc<dyn Observer>,
     /// Bounds.
     pub options: ProjectorOptions,
 }
@@ -293,6 +296,7 @@ impl Projector {
                 tailer: self.parts.tailer.clone(),
                 log: Arc::clone(&self.parts.log),
                 clock: Arc::clone(&self.parts.clock),
+                observer: Arc::clone(&self.parts.observer),
                 options: self.parts.options,
                 kept: kept.remove(&shard).unwrap_or_default(),
                 control,

@@ -21,8 +21,10 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use vaultstream_domain::ports::Clock;
+use vaultstream_domain::ports::event_log::LogError;
 use vaultstream_domain::ports::view_store::{Row, RowKey, Scan, ViewRef, ViewStore, ViewStoreError};
 use vaultstream_event_schemas::{ChainId, Family, Registry, ShardNumber, Slug};
+use vaultstream_kernel::Waiting;
 
 pub use feed::{FeedQuery, positions_of};
 pub use freshness::{Behind, ViewLag};
@@ -47,6 +49,9 @@ pub enum ReadError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] ViewStoreError),
+    /// The log failed, where a read looks at it.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// A row's bytes cannot be read: the view was written by another build; rebuild it.
     #[error("a row of {table} cannot be read; rebuild the view")]
     Damaged {
@@ -87,6 +92,7 @@ pub struct Reads {
     chains: Arc<BTreeMap<ChainId, Slug>>,
     generations: Arc<Generations>,
     watermarks: Arc<Watermarks>,
+    waiting: Arc<Waiting>,
 }
 
 /// What [`Reads`] is made of.
@@ -128,6 +134,7 @@ impl Reads {
             chains: Arc::new(parts.chains),
             generations: parts.generations,
             watermarks: parts.watermarks,
+            waiting: Arc::default(),
         }
     }
 

@@ -16,6 +16,7 @@ use vaultstream_event_schemas::{Family, ShardNumber};
 use crate::dump::{DumpError, digest};
 use crate::generations::Leaving;
 use crate::lane::{Decoded, Lane, LaneError, LaneParts};
+use crate::observer::{Fact, Told};
 use crate::projector::{Projector, Source};
 use crate::view::View;
 use crate::view_name::ViewName;
@@ -105,6 +106,7 @@ impl Projector {
             });
         }
         let _one = self.rebuilding.try_lock().map_err(|_| RebuildError::Busy)?;
+        let _told = Told::begin(self.parts.observer.as_ref(), name, family);
         let started = self.parts.switch.start(family, name, reason).await;
         let generation = started.map_err(RebuildError::Record)?;
         let work = self.build(name, family, generation);
@@ -217,6 +219,7 @@ impl Projector {
         let (log, options, shard) = (Arc::clone(&self.parts.log), self.parts.options, parts.shard);
         let incarnation = log.heads().await?.get(&shard).map_or(1, |head| head.incarnation);
         parts.cache_rows = options.rebuild_rows.saturating_mul(2);
+        let (view_name, family) = (parts.view.name(), parts.at.family.clone());
         let mut lane = Lane::building(parts, incarnation);
         let (mut events, mut writing) = (0, None);
         let mut batch = log.read_shard(shard, 0, options.read).await?;
@@ -234,6 +237,11 @@ impl Projector {
                 })
                 .collect();
             lane.apply(&decoded).await?;
+            self.parts.observer.observe(&Fact::Rebuilt {
+                view: view_name,
+                family: &family,
+                events: decoded.len(),
+            });
             drop(decoded);
             if lane.pending() >= options.rebuild_rows {
                 if let Some(writing) = writing.take() {

@@ -6,16 +6,14 @@ use std::sync::{PoisonError, RwLock};
 
 use tokio::sync::watch;
 use vaultstream_domain::ports::view_store::ViewRef;
+use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::token::Place;
-use vaultstream_event_schemas::{Hlc, ShardNumber};
 
 /// Where a view stands in a shard. Every event up to `place` is in the view, but for streams in quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// How far.
     pub place: Place,
-    /// The shard's clock there; zero when it is not known.
-    pub hlc: Hlc,
     /// How many streams of the shard are in quarantine.
     pub quarantined: usize,
 }
@@ -54,6 +52,14 @@ impl Watermarks {
             *slot = mark;
         }
         self.moved.send_modify(|tick| *tick = tick.wrapping_add(1));
+    }
+
+    /// Says how many streams of a shard are in quarantine, where that is not known from its projector.
+    pub fn count_quarantined(&self, view: &ViewRef, shard: ShardNumber, streams: usize) {
+        let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mark) = marks.get_mut(view).and_then(|by_shard| by_shard.get_mut(&shard)) {
+            mark.quarantined = streams;
+        }
     }
 
     /// Forgets a generation that was dropped.
@@ -95,7 +101,6 @@ mod tests {
                 incarnation,
                 position,
             },
-            hlc: Hlc(position),
             quarantined: 0,
         }
     }

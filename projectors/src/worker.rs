@@ -17,6 +17,7 @@ use vaultstream_kernel::tailer::{Batch, Follower, Mark, TailError, Tailer};
 use vaultstream_kernel::trace;
 
 use crate::lane::{Decoded, Lane, LaneError, LaneParts};
+use crate::observer::{Fact, Observer};
 use crate::projector::ProjectorOptions;
 
 /// What a worker can be asked for.
@@ -46,6 +47,7 @@ pub(crate) struct Worker {
     pub(crate) tailer: Tailer,
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
     pub(crate) options: ProjectorOptions,
     /// What it keeps, across sessions.
     pub(crate) kept: Vec<LaneParts>,
@@ -118,9 +120,9 @@ impl Worker {
             let due = self.flush_due_ms(&session, pending);
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return Ok(session.flush(self.clock.as_ref()).await?),
+                () = shutdown.cancelled() => return Ok(self.flush(&mut session).await?),
                 Some(control) = self.control.recv() => self.obey(&mut session, control).await?,
-                () = self.clock.sleep_ms(due), if dirty => session.flush(self.clock.as_ref()).await?,
+                () = self.clock.sleep_ms(due), if dirty => self.flush(&mut session).await?,
                 (follower, batch) = &mut next => {
                     next = Box::pin(fetch(follower));
                     let batch = batch?;
@@ -128,11 +130,21 @@ impl Worker {
                     if let Some(batch) = batch {
                         let traces = batch.events.iter().map(|e| e.envelope.trace.as_deref());
                         let span = trace::linked("projector.apply", traces);
+                        let events = batch.events.len();
                         session.apply(batch).instrument(span).await?;
+                        let shard = self.shard;
+                        self.observer.observe(&Fact::Folded { shard, events });
                     }
                 }
             }
         }
+    }
+
+    async fn flush(&self, session: &mut Session) -> Result<(), LaneError> {
+        let rows = session.flush(self.clock.as_ref()).await?;
+        let micros = session.flush_took_us;
+        self.observer.observe(&Fact::Flushed { rows, micros });
+        Ok(())
     }
 
     /// How long a flush may still wait for company, in milliseconds: twice as long as the last one took, so that a store
@@ -175,7 +187,7 @@ impl Worker {
             }
             Control::Hold(reached, release) => {
                 self.align(session).await?;
-                session.flush(self.clock.as_ref()).await?;
+                self.flush(session).await?;
                 if reached.send(session.place).is_ok() {
                     // Released, or whoever held it is gone: both let it go on.
                     let _ = release.await;
@@ -260,18 +272,19 @@ impl Session {
         Ok(())
     }
 
-    /// Flushes every lane at the same time: the store makes one transaction of what arrives together.
-    async fn flush(&mut self, clock: &dyn Clock) -> Result<(), LaneError> {
+    /// Flushes every lane at the same time, because the store makes one transaction of what arrives together; says how
+    /// many rows that were.
+    async fn flush(&mut self, clock: &dyn Clock) -> Result<usize, LaneError> {
         let begun = clock.now().as_micros();
         let flushes = self
             .lanes
             .iter_mut()
             .filter(|lane| !lane.is_flushed() || lane.pending() > 0)
             .map(Lane::flush);
-        futures::future::try_join_all(flushes).await?;
+        let rows = futures::future::try_join_all(flushes).await?;
         self.flushed_at = clock.now();
         let took = self.flushed_at.as_micros().saturating_sub(begun);
         self.flush_took_us = u64::try_from(took).unwrap_or(0);
-        Ok(())
+        Ok(rows.iter().sum())
     }
 }

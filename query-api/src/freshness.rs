@@ -42,7 +42,7 @@ pub struct ViewLag {
     pub position: u64,
     /// Events in the log, over the family's shards.
     pub head: u64,
-    /// Between its newest folded event and the newest in the log, in milliseconds; 0 when nothing is left to fold.
+    /// How long its oldest event that is not folded has waited, in milliseconds; 0 when nothing is left to fold.
     pub lag_ms: u64,
     /// Streams it could not fold.
     pub quarantined: u64,
@@ -96,7 +96,7 @@ impl Recent {
 /// Measures every view against the log's heads.
 pub async fn measure(log: &dyn EventLog, reads: &Reads, now: Timestamp) -> Result<Lag, Refusal> {
     let heads = log.heads().await?;
-    let lags = reads.lag(&heads).await?;
+    let lags = reads.lag(log, &heads, now).await?;
     let folded = reads.positions(&ViewName::ALL).await?;
     let view = |lag: vaultstream_projectors::read::ViewLag| ViewLag {
         view: lag.view.as_str(),

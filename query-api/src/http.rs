@@ -73,7 +73,7 @@ pub async fn post(State(parts): State<Arc<Parts>>, request: Request) -> Result<R
     match answer(&parts, principal, asked.into_query()).await {
         Ok(body) => Ok(rendered(&head.headers, true, body)),
         Err(mut answer) => {
-            refusal::finish(&mut answer, &info.id);
+            refusal::finish(&mut answer, &info.id, parts.services.observer.as_ref());
             let executed =
                 answer.data != async_graphql::Value::Null || answer.errors.iter().any(|e| !e.path.is_empty());
             Ok(rendered(&head.headers, executed, written(&answer)?))

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, broadcast};
-use vaultstream_domain::ports::{EventLog, Spawn};
+use vaultstream_domain::ports::{Clock, EventLog, Spawn};
 use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::{OrganizationId, ShardNumber, VaultId};
 
@@ -29,6 +29,7 @@ pub use cursor::{open_cursor, seal_cursor};
 pub use item::Item;
 pub use reader::{Delivery, Reader};
 
+use crate::observer::Observer;
 use crate::refusal::Refusal;
 
 /// Items a topic of a whole organization keeps for its readers; as many as one group commit may carry.
@@ -77,9 +78,20 @@ struct Live {
     topics: HashMap<Topic, broadcast::Sender<Arc<Item>>>,
 }
 
+/// What the hub runs on.
+pub struct HubParts {
+    /// The truth.
+    pub log: Arc<dyn EventLog>,
+    /// How far the views have come.
+    pub folded: Arc<dyn Folded>,
+    /// Time, to tell how late items go out.
+    pub clock: Arc<dyn Clock>,
+    /// Hears what happens.
+    pub observer: Arc<dyn Observer>,
+}
+
 struct Inner {
-    log: Arc<dyn EventLog>,
-    folded: Arc<dyn Folded>,
+    parts: HubParts,
     live: Mutex<Live>,
     scans: Semaphore,
     owners: item::Owners,
@@ -93,14 +105,10 @@ pub struct Hub {
 
 impl Hub {
     /// Takes its place at the log's heads and starts one task a shard.
-    pub async fn init(
-        log: Arc<dyn EventLog>,
-        folded: Arc<dyn Folded>,
-        spawn: &dyn Spawn,
-    ) -> Result<Self, Refusal> {
+    pub async fn init(parts: HubParts, spawn: &dyn Spawn) -> Result<Self, Refusal> {
         let mut published = Positions::default();
-        for (shard, head) in log.heads().await? {
-            let place = folded.place(shard).await?;
+        for (shard, head) in parts.log.heads().await? {
+            let place = parts.folded.place(shard).await?;
             // what the views still have to fold goes out when they have folded it
             let position = head.position.min(place.position);
             published.0.insert(
@@ -113,8 +121,7 @@ impl Hub {
         }
         let places: Vec<_> = published.0.iter().map(|(s, p)| (*s, *p)).collect();
         let inner = Arc::new(Inner {
-            log,
-            folded,
+            parts,
             live: Mutex::new(Live {
                 published,
                 topics: HashMap::new(),
@@ -141,9 +148,11 @@ impl Hub {
         Reader::try_new(Arc::clone(&self.inner), topic, after)
     }
 
-    /// Topics somebody reads.
-    pub fn topics(&self) -> usize {
-        self.inner.locked().topics.len()
+    /// How many read, and how many topics.
+    pub fn readers(&self) -> (usize, usize) {
+        let live = self.inner.locked();
+        let readers = live.topics.values().map(broadcast::Sender::receiver_count);
+        (readers.sum(), live.topics.len())
     }
 }
 

@@ -13,6 +13,7 @@ pub mod freshness;
 pub mod http;
 pub mod hub;
 pub mod limits;
+pub mod observer;
 pub mod refusal;
 pub mod rest;
 pub mod router;
@@ -24,6 +25,7 @@ pub mod socket;
 mod rig;
 
 pub use drain::Drain;
+pub use observer::{Fact, Observer, Unobserved};
 pub use router::router;
 pub use schema::sdl;
 pub use services::{HeadSeen, Heads, Services};

@@ -13,6 +13,8 @@ use vaultstream_event_schemas::error_code::Retry;
 use vaultstream_event_schemas::token::TokenError;
 use vaultstream_projectors::read::ReadError;
 
+use crate::observer::{Fact, Observer};
+
 /// A refusal that a caller understands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -107,6 +109,7 @@ impl From<ReadError> for Refusal {
         };
         match error {
             ReadError::Store(error) => error.into(),
+            ReadError::Log(error) => error.into(),
             ReadError::Cursor => named(ErrorCode::CursorInvalid, "after"),
             ReadError::Narrow { .. } => named(ErrorCode::InvalidField, "sort"),
             ReadError::Behind(_) => named(ErrorCode::ReadModelBehind, "atLeast"),
@@ -127,15 +130,15 @@ pub fn token(code: ErrorCode, field: &str, error: TokenError) -> Refusal {
     }
 }
 
-/// Gives every error of an answer its extensions.
-pub fn finish(response: &mut Response, request_id: &str) {
+/// Gives every error of an answer its extensions, and tells of it.
+pub fn finish(response: &mut Response, request_id: &str, observer: &dyn Observer) {
     for error in &mut response.errors {
-        finish_error(error, request_id);
+        observer.observe(Fact::Refused(finish_error(error, request_id)));
     }
 }
 
-/// Gives one error its extensions.
-pub fn finish_error(error: &mut ServerError, request_id: &str) {
+/// Gives one error its extensions; answers its code.
+pub fn finish_error(error: &mut ServerError, request_id: &str) -> ErrorCode {
     let (code, field, after) = match error.source::<Refusal>() {
         Some(refusal) => (refusal.code, refusal.field.clone(), refusal.after.clone()),
         None => (classify(error, request_id), None, None),
@@ -151,6 +154,7 @@ pub fn finish_error(error: &mut ServerError, request_id: &str) {
     if let Some(after) = after {
         extensions.set("after", after);
     }
+    code
 }
 
 /// The code of an error that async-graphql made: without a source it is about the document or its variables; with a

@@ -21,11 +21,13 @@ use vaultstream_event_schemas::{
     Actor, ApiKeyId, CommandId, Family, OrganizationId, ShardNumber, Slug, StreamId, Timestamp, TransferId,
     VaultId, id,
 };
+use vaultstream_infra_runtime::SystemClock;
 use vaultstream_infra_sqlite::{Options, SqliteLog, Synchronous};
 
 pub use project::{fold, prepared};
 
-use crate::hub::Folded;
+use crate::hub::{Folded, HubParts};
+use crate::observer::{Fact, Observer, Unobserved};
 use crate::refusal::Refusal;
 
 /// The chain of the rig.
@@ -200,6 +202,34 @@ impl Folded for Gate {
     async fn wait_beyond(&self, _: ShardNumber, place: Place) {
         let mut gate = self.0.subscribe();
         let _ = gate.wait_for(|at| *at > place.position).await;
+    }
+}
+
+/// What was told.
+#[derive(Debug, Default)]
+pub struct Heard(std::sync::Mutex<Vec<Fact>>);
+
+impl Observer for Heard {
+    fn observe(&self, fact: Fact) {
+        self.0.lock().expect("no panic while held").push(fact);
+    }
+}
+
+impl Heard {
+    /// How often a fact was told.
+    pub fn times(&self, fact: Fact) -> usize {
+        let told = self.0.lock().expect("no panic while held");
+        told.iter().filter(|one| **one == fact).count()
+    }
+}
+
+/// A hub's parts over a log.
+pub fn hub_parts(history: &History, folded: Arc<dyn Folded>) -> HubParts {
+    HubParts {
+        log: history.port(),
+        folded,
+        clock: Arc::new(SystemClock),
+        observer: Arc::new(Unobserved),
     }
 }
 

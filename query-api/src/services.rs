@@ -13,6 +13,7 @@ use vaultstream_projectors::read::Reads;
 use crate::answers::Answers;
 use crate::drain::Drain;
 use crate::hub::Hub;
+use crate::observer::Observer;
 
 /// A chain's head and when it was first seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Services {
     pub mac: MacKey,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
+    /// Hears what happens.
+    pub observer: Arc<dyn Observer>,
     /// How sockets are let go when the process stops.
     pub drain: Drain,
 }

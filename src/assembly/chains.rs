@@ -6,11 +6,12 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use vaultstream_domain::ports::{ChainNode, Faucet};
 use vaultstream_infra_chain_evm::{AnvilFaucet, SandboxFaucet};
+use vaultstream_infra_telemetry::Metrics;
 use vaultstream_sandbox_evm::{Options as SandboxOptions, Running, Sandbox};
 use vaultstream_workflows::Chain;
 
 use crate::config::{self, ChainConfig, Config, NodeConfig};
-use crate::late_node::LateNode;
+use crate::late_node::{LateNode, NodeFailures};
 
 /// A chain with what surrounds it.
 pub struct ChainParts {
@@ -21,10 +22,10 @@ pub struct ChainParts {
 }
 
 /// Connects every configured chain.
-pub async fn connect_all(config: &Config) -> Result<(Vec<ChainParts>, Vec<Running>)> {
+pub async fn connect_all(config: &Config, metrics: &Metrics) -> Result<(Vec<ChainParts>, Vec<Running>)> {
     let (mut chains, mut sandboxes) = (Vec::new(), Vec::new());
     for chain in &config.chains {
-        let (parts, sandbox) = connect(chain, &config.data_dir)
+        let (parts, sandbox) = connect(chain, &config.data_dir, metrics)
             .await
             .with_context(|| format!("chain {} cannot be used", chain.slug))?;
         chains.push(parts);
@@ -33,7 +34,11 @@ pub async fn connect_all(config: &Config) -> Result<(Vec<ChainParts>, Vec<Runnin
     Ok((chains, sandboxes))
 }
 
-async fn connect(chain: &ChainConfig, data_dir: &Path) -> Result<(ChainParts, Option<Running>)> {
+async fn connect(
+    chain: &ChainConfig,
+    data_dir: &Path,
+    metrics: &Metrics,
+) -> Result<(ChainParts, Option<Running>)> {
     let options = |url: String| chain.node_options(url);
     let (url, faucet, sandbox): (String, Option<Arc<dyn Faucet>>, _) = match &chain.node {
         NodeConfig::Sandbox { block_time_ms } => {
@@ -68,7 +73,7 @@ async fn connect(chain: &ChainConfig, data_dir: &Path) -> Result<(ChainParts, Op
             (url, faucet, None)
         }
     };
-    let node = LateNode::new(options(url));
+    let node = LateNode::new(options(url), NodeFailures::new(metrics, &chain.slug));
     node.try_now().await?;
     let node: Arc<dyn ChainNode> = Arc::new(node);
     Ok((

@@ -19,12 +19,13 @@ use vaultstream_infra_telemetry::{CacheOutcome, Metrics};
 use vaultstream_projectors::{Reads, ViewName};
 use vaultstream_query_api::Drain;
 use vaultstream_query_api::answers::Answers;
-use vaultstream_query_api::hub::Hub;
+use vaultstream_query_api::hub::{Hub, HubParts};
 use vaultstream_query_api::services::Heads;
 
 use crate::assembly::Assembly;
 use crate::config::Config;
 use crate::health::{self, Health};
+use crate::observer::Observed;
 use crate::requests;
 use crate::roles::{Role, Roles};
 use crate::web::{self, Dashboard};
@@ -60,8 +61,8 @@ pub struct Doors<'a> {
     pub assembly: &'a Assembly,
     /// Which doors.
     pub roles: &'a Roles,
-    /// What is counted.
-    pub metrics: &'a Metrics,
+    /// What happens and is counted.
+    pub observed: Arc<Observed>,
     /// Where the chains stand.
     pub heads: watch::Receiver<Heads>,
     /// The views, where this process reads them.
@@ -83,21 +84,26 @@ fn host_of(address: IpAddr) -> String {
 impl Doors<'_> {
     /// Everything this process answers.
     pub async fn router(self) -> Result<Router> {
+        let hub = self.hub().await?;
         let health = health::router(Health {
             log: self.assembly.engines.log.clone(),
             reads: self.reads.clone(),
             chains: self.chains().into(),
-            heads: self.heads.clone(),
+            chain_heads: self.heads.clone(),
+            hub: hub.clone(),
             clock: self.assembly.clock.clone(),
-            metrics: self.metrics.clone(),
+            observed: self.observed.clone(),
+            leases: self.assembly.leases.clone(),
             executor: self.assembly.executor.clone(),
             progress: self.assembly.engines.progress.clone(),
             relays: self.roles.has(Role::Relay) && self.assembly.engines.publisher.is_some(),
+            waiting: Arc::default(),
+            measuring: Arc::default(),
             draining: self.drain.begun(),
         });
         let mut router = Router::new().merge(health);
         if self.roles.has_doors() {
-            router = self.open(router).await?;
+            router = self.open(router, hub).await?;
         }
         let gateway = &self.config.gateway;
         let options = EdgeOptions {
@@ -106,6 +112,8 @@ impl Doors<'_> {
             ..EdgeOptions::default()
         };
         let router = Edge::new(&options, self.assembly.ids.clone()).wrap(router);
+        let metrics = Arc::new(self.observed.metrics.clone());
+        let router = router.layer(from_fn_with_state(metrics, requests::count));
         Ok(match self.config.telemetry.otlp_endpoint {
             Some(_) => router.layer(from_fn(requests::trace)),
             None => router,
@@ -120,7 +128,22 @@ impl Doors<'_> {
             .collect()
     }
 
-    async fn open(&self, mut router: Router) -> Result<Router> {
+    /// The hub, where subscriptions are served.
+    async fn hub(&self) -> Result<Option<Hub>> {
+        let (true, Some(reads)) = (self.roles.has(Role::QueryApi), &self.reads) else {
+            return Ok(None);
+        };
+        let parts = HubParts {
+            log: self.assembly.engines.log.clone(),
+            folded: Arc::new(reads.clone()),
+            clock: self.assembly.clock.clone(),
+            observer: self.observed.clone(),
+        };
+        let hub = Hub::init(parts, self.assembly.spawn.as_ref()).await;
+        hub.map(Some).map_err(|refusal| anyhow::anyhow!(refusal.detail))
+    }
+
+    async fn open(&self, mut router: Router, hub: Option<Hub>) -> Result<Router> {
         let (assembly, log) = (self.assembly, &self.assembly.engines.log);
         let directory = Directory::start(
             log.clone(),
@@ -142,14 +165,14 @@ impl Doors<'_> {
             None => Door::new(parts),
         };
         let mac = MacKey::new(assembly.keystore.platform_secret("token-mac").await?);
-        let counts = Arc::new(Counted(self.metrics.clone()));
+        let counts = Arc::new(Counted(self.observed.metrics.clone()));
         let kept = Kept::new(assembly.engines.cache.clone(), counts, mac.clone());
         if self.roles.has(Role::CommandApi) {
             let services = self.commands(directory, credentials, (mac.clone(), kept.clone()));
             router = router.merge(vaultstream_command_api::router(services, &door));
         }
-        if let (true, Some(reads)) = (self.roles.has(Role::QueryApi), self.reads.clone()) {
-            let services = self.queries(reads, mac, kept).await?;
+        if let (Some(hub), Some(reads)) = (hub, self.reads.clone()) {
+            let services = self.queries(reads, hub, (mac, kept));
             let rest = vaultstream_query_api::rest::RestParts {
                 services: services.clone(),
                 platform: platform_organization(&log.registry()),
@@ -158,12 +181,7 @@ impl Doors<'_> {
                 .merge(vaultstream_query_api::rest::router(rest, &door))
                 .merge(vaultstream_query_api::router(services, door));
         }
-        router = router
-            .layer(from_fn_with_state(
-                Arc::new(self.metrics.clone()),
-                requests::count,
-            ))
-            .layer(from_fn_with_state(self.drain.begun(), requests::let_go));
+        router = router.layer(from_fn_with_state(self.drain.begun(), requests::let_go));
         if self.dashboard.is_present() && self.roles.has(Role::QueryApi) {
             let dashboard = axum::routing::any(web::serve).with_state(self.dashboard.clone());
             router = router.fallback_service(dashboard);
@@ -171,19 +189,16 @@ impl Doors<'_> {
         Ok(router)
     }
 
-    async fn queries(
+    fn queries(
         &self,
         reads: Reads,
-        mac: MacKey,
-        kept: Kept,
-    ) -> Result<vaultstream_query_api::Services> {
-        let (assembly, log) = (self.assembly, &self.assembly.engines.log);
-        let hub = Hub::init(log.clone(), Arc::new(reads.clone()), assembly.spawn.as_ref())
-            .await
-            .map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
+        hub: Hub,
+        (mac, kept): (MacKey, Kept),
+    ) -> vaultstream_query_api::Services {
+        let assembly = self.assembly;
         let chains = self.chains();
-        Ok(vaultstream_query_api::Services {
-            log: log.clone(),
+        vaultstream_query_api::Services {
+            log: assembly.engines.log.clone(),
             reads,
             hub,
             answers: Answers::new(kept, &chains),
@@ -192,8 +207,9 @@ impl Doors<'_> {
             heads: self.heads.clone(),
             mac,
             clock: assembly.clock.clone(),
+            observer: self.observed.clone(),
             drain: self.drain.clone(),
-        })
+        }
     }
 
     fn commands(

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
+use vaultstream_domain::error::Causes;
 use vaultstream_event_schemas::Family;
 use vaultstream_projectors::projector::{Projector, ProjectorOptions, ProjectorParts};
 use vaultstream_projectors::{
-    ExecutorSwitch, FollowViews, Generations, Reads, ReadsParts, ViewName, Watermarks, switched,
+    ExecutorSwitch, Fact, FollowViews, Generations, Observer, Reads, ReadsParts, ViewName, Watermarks,
+    switched,
 };
 
 use super::{Work, under_lease};
@@ -25,7 +27,11 @@ pub struct Views {
 
 impl Views {
     /// Learns from the log which generations are read.
-    pub async fn open(assembly: &Assembly, stop: &CancellationToken) -> Result<Self> {
+    pub async fn open(
+        assembly: &Assembly,
+        observer: Arc<dyn Observer>,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
         let engines = &assembly.engines;
         let store = engines.views.clone().context("this role reads no views")?;
         let registry = engines.log.registry();
@@ -48,6 +54,7 @@ impl Views {
                 assembly.ids.clone(),
                 registry.clone(),
             )),
+            observer,
             options: ProjectorOptions {
                 retire_ms,
                 ..ProjectorOptions::default()
@@ -91,6 +98,17 @@ impl Views {
             .iter()
             .flat_map(|name| name.families(registry))
             .collect();
+        // Counters that began with the first rebuild would hide it from `increase`.
+        for name in ViewName::ALL {
+            for family in name.families(registry) {
+                let (view, is_running) = (name, false);
+                self.parts.observer.observe(&Fact::Rebuilding {
+                    view,
+                    family: &family,
+                    is_running,
+                });
+            }
+        }
         for family in families {
             let (parts, lease) = (self.parts.clone(), format!("projectors/{family}"));
             under_lease(assembly, lease, stop, move |token| {
@@ -104,7 +122,7 @@ fn keep(parts: ProjectorParts, family: Family, stop: CancellationToken) -> Work 
     Box::pin(async move {
         let projector = Projector::of_families(parts, vec![family.clone()]);
         if let Err(error) = projector.run(stop).await {
-            tracing::error!(%family, %error, "the projectors of a family ended");
+            tracing::error!(%family, error = %Causes(&error), "the projectors of a family ended");
         }
     })
 }

@@ -16,7 +16,7 @@ pub fn start(assembly: &Assembly, observer: Arc<dyn Observer>, stop: &Cancellati
         log: engines.log.clone(),
         publisher: engines.publisher.clone().context("there is no bus to relay to")?,
         progress: engines.progress.clone(),
-        leases: engines.leases.clone(),
+        leases: assembly.leases.clone(),
         clock: assembly.clock.clone(),
         rng: assembly.rng.clone(),
         observer,

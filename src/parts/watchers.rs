@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use vaultstream_domain::error::Causes;
 use vaultstream_event_schemas::{Family, ShardNumber};
 use vaultstream_projectors::{Reads, ViewName};
 use vaultstream_workflows::chain_lane::{FeedLane, WatchAccounts};
@@ -82,7 +83,9 @@ impl Lane {
         let folded = loop {
             match self.reads.watermarks(ViewName::Transfers).await {
                 Ok(marks) => break marks.get(&shard).map(|mark| mark.place),
-                Err(error) => tracing::warn!(%shard, %error, "the to-do view cannot be read yet"),
+                Err(error) => {
+                    tracing::warn!(%shard, error = %Causes(&error), "the to-do view cannot be read yet")
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return,

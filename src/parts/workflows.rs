@@ -9,7 +9,7 @@ use vaultstream_event_schemas::{ExecutionId, Family, ShardNumber, TransferId};
 use vaultstream_projectors::Reads;
 use vaultstream_projectors::read::PageRequest;
 use vaultstream_workflows::advance_transfer::AdvanceTransfer;
-use vaultstream_workflows::chain_lane::{LaneMessage, job_of};
+use vaultstream_workflows::chain_lane::{LaneMessage, resumed_job};
 use vaultstream_workflows::open_account::OpenAccount;
 use vaultstream_workflows::{LaneHandle, Reactor, Services};
 
@@ -111,9 +111,8 @@ impl Recovery {
                         let Ok(execution) = row.id.parse::<ExecutionId>() else {
                             continue;
                         };
-                        if let Some(job) =
-                            job_of(&self.services, execution, row.organization_id, None).await?
-                        {
+                        let job = resumed_job(&self.services, execution, row.organization_id).await?;
+                        if let Some(job) = job {
                             lane.send(LaneMessage::Execution(job)).await?;
                         }
                     }

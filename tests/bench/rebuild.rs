@@ -192,6 +192,7 @@ impl Node {
             generations: generations.clone(),
             watermarks: watermarks.clone(),
             switch: Arc::new(Numbers::default()),
+            observer: Arc::new(vaultstream_projectors::Unobserved),
             options: ProjectorOptions::default(),
         });
         let chains = BTreeMap::from([("eip155:31337".parse()?, slug)]);

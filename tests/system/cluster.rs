@@ -14,14 +14,17 @@ use vaultstream_engines::Cluster;
 
 use crate::chain::Chain;
 use crate::collector::Collector;
+use crate::eyes::Scrape;
 use crate::people::Person;
-use crate::product::{ETHER, Process, Product, Setup, account, address, program};
+use crate::product::{ETHER, Process, Product, Setup, account, address, program, until};
 use crate::rolling;
 use crate::traces::{self, Subscriber};
 
 /// Every role that runs for itself; the doors are in [`Roles::doors`].
 const BEHIND: [&str; 4] = ["relay", "projectors", "workflows", "watchers"];
 
+/// The doors, in one process.
+const DOORS: &str = "command-api,query-api";
 /// Which build a process is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Build {
@@ -130,7 +133,7 @@ impl Roles {
     }
 
     fn doors(&self) -> Result<(Process, String)> {
-        self.role(Build::This, "command-api,query-api")
+        self.role(Build::This, DOORS)
     }
 }
 
@@ -151,11 +154,14 @@ async fn transfer_should_complete_whatever_role_is_killed_restarted_or_upgraded(
     let config = std::fs::read_to_string(&roles.config)?;
     std::fs::write(&roles.config, config + &traces::config(&collector))?;
     roles.migrate().await?;
-    let mut behind = Vec::new();
+    let (mut behind, mut bases) = (Vec::new(), Vec::new());
     for role in BEHIND {
-        behind.push((role, roles.role(Build::This, role)?.0));
+        let (process, base) = roles.role(Build::This, role)?;
+        behind.push((role, process));
+        bases.push((role, base));
     }
     let (doors, base) = roles.doors()?;
+    bases.push((DOORS, base.clone()));
     let mut seeding = roles.seed()?;
     let link = seeding.line(|l| l.strip_prefix("One-time sign-in link: ").map(str::to_owned))?;
     ensure!(seeding.wait_for_end().await?.success(), "the demo was not seeded");
@@ -166,6 +172,7 @@ async fn transfer_should_complete_whatever_role_is_killed_restarted_or_upgraded(
     revocation_reaches_the_other_door(&roles, &product).await?;
     subscriber.event("transfer.completed").await?;
     traces::should_link_the_whole_way(&collector).await?;
+    every_role_tells_its_metrics(&bases).await?;
 
     // Killed in the middle of a payment, each is replaced by another process that takes its leases over.
     for (role, process) in &mut behind {
@@ -189,9 +196,71 @@ async fn transfer_should_complete_whatever_role_is_killed_restarted_or_upgraded(
         .balance_is(&account(&payouts)?, |wei| wei == expected)
         .await?;
 
+    let (_, projectors) = behind
+        .iter_mut()
+        .find(|(role, _)| *role == "projectors")
+        .context("in the list")?;
+    *projectors = views_grow_old_unfolded(&roles, &product, projectors).await?;
     rolling::upgrade(&roles, product, behind).await?;
     let _ = (&roles.engines, &roles.chain);
     Ok(())
+}
+
+/// Every process tells every metric that the page says its role fills, but for what did not happen here: no spans are
+/// exported, and caches have metrics of their own.
+async fn every_role_tells_its_metrics(bases: &[(&str, String)]) -> Result<()> {
+    for (role, base) in bases {
+        until("a role tells all its metrics", || async {
+            let told = Scrape::of(base).await?;
+            let missing = told.missing(role, &["vaultstream_spans_", "vaultstream_cache_"]);
+            // The log's clock is told by the first append, watermarks by the first look.
+            Ok(missing.is_empty().then_some(()))
+        })
+        .await
+        .with_context(|| role.to_string())?;
+    }
+    let relay = bases.iter().find(|(role, _)| *role == "relay");
+    let told = Scrape::of(&relay.context("in the list")?.1).await?;
+    let events = told.sum("vaultstream_relay_events_total", "");
+    ensure!(events.is_some_and(|events| events > 10.0), "{events:?}");
+    Ok(())
+}
+
+/// Nobody folds: whoever reads says how long what happens waits, and is not ready any more; the next projectors mend it.
+async fn views_grow_old_unfolded(
+    roles: &Roles,
+    product: &Product,
+    projectors: &mut Process,
+) -> Result<Process> {
+    let ready = || async {
+        let answer = reqwest::get(format!("{}/health/ready", product.base)).await?;
+        anyhow::Ok((
+            answer.status().as_u16(),
+            answer.json::<serde_json::Value>().await?,
+        ))
+    };
+    ensure!(ready().await?.0 == 200, "ready before");
+    projectors.kill();
+    product.new_vault("Nobody folds this", 0).await?;
+    let body = until("the reads are not ready", || async {
+        let (status, body) = ready().await?;
+        Ok((status == 503).then_some(body))
+    })
+    .await?;
+    ensure!(body["status"] == "behind", "{body}");
+    let told = Scrape::of(&product.base).await?;
+    let oldest = told.sum("vaultstream_view_lag_seconds", "view=\"vaults\"");
+    ensure!(
+        oldest.is_some_and(|age| age > 10.0),
+        "{oldest:?}: the alert would not fire"
+    );
+    ensure!(told.sum("vaultstream_ready", "") == Some(0.0));
+    let (next, _) = roles.role(Build::This, "projectors")?;
+    until("the views have caught up", || async {
+        Ok((ready().await?.0 == 200).then_some(()))
+    })
+    .await?;
+    Ok(next)
 }
 
 /// Asked for at a door, done by the process that keeps the views, read by the doors.

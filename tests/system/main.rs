@@ -12,6 +12,7 @@ mod cluster_refusals;
     reason = "the telemetry's own tests look at bytes and attributes, too"
 )]
 mod collector;
+mod eyes;
 mod faults;
 mod journey;
 mod people;

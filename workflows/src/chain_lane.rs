@@ -29,7 +29,9 @@ use crate::services::{Chain, CommandError, Services};
 use crate::settle_execution::{Followed, Job, SettleError, SettleExecution, Step};
 
 use finality::Noted;
-pub use intake::{FeedLane, LaneMessage, WatchAccounts, WatchedAccount, job_of};
+pub use intake::{FeedLane, LaneMessage, WatchAccounts, WatchedAccount, resumed_job};
+
+use intake::job_of;
 
 /// How a lane behaves.
 #[derive(Debug, Clone)]

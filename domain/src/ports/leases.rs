@@ -10,6 +10,8 @@ use async_trait::async_trait;
 
 /// The longest time a lease may be asked for.
 pub const MAX_LEASE: Duration = Duration::from_secs(300);
+/// The most names [`Leases::held`] answers.
+pub const MAX_HELD: usize = 1_000;
 
 /// Why a lease could not be asked for. The work it guards rests until an answer comes.
 #[derive(Debug, thiserror::Error)]
@@ -29,4 +31,6 @@ pub trait Leases: Send + Sync {
     async fn acquire(&self, name: &str, holder: &str, ttl: Duration) -> Result<bool, LeaseError>;
     /// Gives an own lease back; does nothing to another's.
     async fn release(&self, name: &str, holder: &str) -> Result<(), LeaseError>;
+    /// The names beginning with `prefix` that somebody holds now, in the order of their bytes; at most [`MAX_HELD`].
+    async fn held(&self, prefix: &str) -> Result<Vec<String>, LeaseError>;
 }

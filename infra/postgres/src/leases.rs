@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use vaultstream_domain::ports::Leases;
-use vaultstream_domain::ports::leases::{LeaseError, MAX_LEASE};
+use vaultstream_domain::ports::leases::{LeaseError, MAX_HELD, MAX_LEASE};
 
 use crate::database::Database;
 
@@ -17,6 +17,8 @@ const ACQUIRE: &str = "INSERT INTO vaultstream.lease AS l (name, holder, until) 
      ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
      WHERE l.holder = excluded.holder OR l.until <= clock_timestamp()";
 const RELEASE: &str = "DELETE FROM vaultstream.lease WHERE name = $1 AND holder = $2";
+const HELD: &str = "SELECT name FROM vaultstream.lease WHERE starts_with(name, $1) AND until > clock_timestamp() \
+     ORDER BY name COLLATE \"C\" LIMIT $2";
 const MAX_NAME: usize = 128;
 
 /// The leases of one installation.
@@ -80,5 +82,14 @@ impl Leases for PgLeases {
             .await
             .map(|_| ())
             .map_err(failed("released"))
+    }
+
+    async fn held(&self, prefix: &str) -> Result<Vec<String>, LeaseError> {
+        sqlx::query_scalar(HELD)
+            .bind(prefix)
+            .bind(i64::try_from(MAX_HELD).unwrap_or(i64::MAX))
+            .fetch_all(self.database.append())
+            .await
+            .map_err(failed("listed"))
     }
 }

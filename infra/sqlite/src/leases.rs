@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use vaultstream_domain::ports::Leases;
-use vaultstream_domain::ports::leases::{LeaseError, MAX_LEASE};
+use vaultstream_domain::ports::leases::{LeaseError, MAX_HELD, MAX_LEASE};
 
 use crate::database::{FileKind, OpenError, Synchronous};
 use crate::small_file::SmallFile;
@@ -27,6 +27,8 @@ const ACQUIRE: &str = "INSERT INTO lease (name, holder, until) VALUES (?1, ?2, ?
      ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
      WHERE lease.holder = excluded.holder OR lease.until <= ?3";
 const RELEASE: &str = "DELETE FROM lease WHERE name = ?1 AND holder = ?2";
+const HELD: &str =
+    "SELECT name FROM lease WHERE substr(name, 1, length(?1)) = ?1 AND until > ?2 ORDER BY name LIMIT ?3";
 const MAX_NAME: usize = 128;
 
 /// The leases of one installation.
@@ -101,6 +103,18 @@ impl Leases for SqliteLeases {
                 .prepare_cached(RELEASE)?
                 .execute((name, holder))
                 .map(|_| ())
+        })
+        .await
+    }
+
+    async fn held(&self, prefix: &str) -> Result<Vec<String>, LeaseError> {
+        let prefix = prefix.to_owned();
+        let limit = i64::try_from(MAX_HELD).unwrap_or(i64::MAX);
+        self.run("listed", move |connection| {
+            connection
+                .prepare_cached(HELD)?
+                .query_map((prefix, now(), limit), |row| row.get(0))?
+                .collect()
         })
         .await
     }

@@ -55,8 +55,12 @@ pub(super) async fn send(mut batch: Batch, ports: Ports, options: Options) -> Se
             result => break result,
         }
     };
-    if result.is_ok() {
-        let micros = ports.clock.now().as_micros() - started.as_micros();
+    if let Ok(outcomes) = &result {
+        let ended = ports.clock.now().as_micros();
+        let micros = ended - started.as_micros();
+        if let Some(ahead_us) = ahead_us(outcomes, started.as_micros(), ended) {
+            ports.observer.observe(&Fact::Clock { ahead_us });
+        }
         let (commands, bytes) = (commands.len(), batch.bytes);
         ports.observer.observe(&Fact::Appended {
             commands,
@@ -69,6 +73,16 @@ pub(super) async fn send(mut batch: Batch, ports: Ports, options: Options) -> Se
         result,
         reborn,
     }
+}
+
+/// How far the log's clock is ahead of this process's: 0 when the newest event was stamped while it was being sent.
+fn ahead_us(outcomes: &[AppendOutcome], started: i64, ended: i64) -> Option<i64> {
+    let newest = outcomes.iter().filter_map(|outcome| match outcome {
+        AppendOutcome::Committed { hlcs, .. } => hlcs.last(),
+        AppendOutcome::Conflict { .. } | AppendOutcome::ClockAhead => None,
+    });
+    let stamp = i64::try_from(newest.max()?.0).unwrap_or(i64::MAX);
+    Some(stamp - stamp.clamp(started, ended.max(started)))
 }
 
 /// What became of commands of an earlier life of the shard: committed when all their events stand in the log; else
@@ -113,5 +127,37 @@ async fn find_one(log: &dyn EventLog, command: &AppendCommand) -> Result<AppendO
             stream: command.streams[0].stream,
             actual: 0,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultstream_event_schemas::Hlc;
+
+    use super::*;
+
+    fn committed(hlcs: &[u64]) -> AppendOutcome {
+        AppendOutcome::Committed {
+            first: 1,
+            last: 1,
+            hlcs: hlcs.iter().copied().map(Hlc).collect(),
+        }
+    }
+
+    #[test]
+    fn clock_of_the_log_should_be_told_by_its_newest_stamp() {
+        let ahead = |outcomes: &[AppendOutcome]| ahead_us(outcomes, 1_000, 1_200);
+        assert_eq!(
+            ahead(&[committed(&[900]), committed(&[1_100])]),
+            Some(0),
+            "stamped on the way"
+        );
+        assert_eq!(ahead(&[committed(&[7_001_200])]), Some(7_000_000), "ahead");
+        assert_eq!(ahead(&[committed(&[400])]), Some(-600), "behind");
+        assert_eq!(
+            ahead(&[committed(&[]), AppendOutcome::ClockAhead]),
+            None,
+            "nothing was stamped"
+        );
     }
 }

@@ -111,6 +111,7 @@ impl Follower {
 
     /// Takes held records while they follow, and reads the log up to those that do not.
     async fn take_held(&mut self, events: &mut Vec<StoredEvent>, limit: usize) -> Result<(), TailError> {
+        let (mut taken, mut duplicate) = (0, 0);
         while events.len() < limit {
             let Some(record) = self.held.pop_front() else {
                 break;
@@ -124,8 +125,14 @@ impl Follower {
                 break;
             }
             if record.position == self.mark.position + 1 {
+                taken += 1;
                 self.take(events, record);
+            } else {
+                duplicate += 1;
             }
+        }
+        if taken + duplicate > 0 {
+            self.tailer.observer.observe(&Fact::Fetched { taken, duplicate });
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod admission;
 mod archive;
 mod executor;
+mod fair_leases;
 mod faults;
 mod load;
 mod node;

@@ -22,7 +22,8 @@ use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::{Registry, ShardNumber, StreamId, Timestamp};
 use vaultstream_infra_runtime::TokioSpawn;
 use vaultstream_infra_sqlite::SqliteLog;
-use vaultstream_kernel::{Mark, Relay, RelayOptions, RelayPorts};
+use vaultstream_kernel::relay::Measure;
+use vaultstream_kernel::{Mark, Relay, RelayOptions, RelayPorts, Waiting};
 
 use self::bench::{Bench, Desk, Recorder, SHARD};
 use crate::node::Disk;
@@ -160,6 +161,43 @@ async fn lease_should_keep_the_second_relay_at_rest_until_the_first_is_gone() {
         100,
         "handed over with the cursor"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lag_should_be_the_age_of_the_first_event_that_waits_also_when_nobody_relays() {
+    let disk = Disk::new();
+    let log = disk.log();
+    let bench = Bench::new(log.clone(), 35, 0);
+    let mut writer = Writer::new(stream(0, 1));
+    append(&log, &mut writer, 20).await;
+    let (waiting, stamp) = (
+        Waiting::default(),
+        log.heads().await.expect("readable")[&SHARD].hlc.0,
+    );
+    let lag = async |after_s: i64| {
+        let measure = Measure {
+            log: &*log,
+            progress: &*bench.notes,
+            waiting: &waiting,
+            now: Timestamp::from_micros(i64::try_from(stamp).expect("this century") + after_s * 1_000_000),
+        };
+        let heads = log.heads().await.expect("readable");
+        let lags = measure.lag(&heads, [SHARD]).await.expect("measured");
+        (lags[0].events, lags[0].age_us / 1_000_000)
+    };
+    assert_eq!(lag(7).await, (20, 7), "nobody has relayed");
+    assert_eq!(lag(3_600).await, (20, 3_600), "and it grows old");
+    let (relay, stop) = (bench.relay("one"), CancellationToken::new());
+    tokio::join!(relay.run(SHARD, &stop), async {
+        bench
+            .until("the cursor", |b| b.note().is_some_and(|note| note.position == 20))
+            .await;
+        stop.cancel();
+    });
+    assert_eq!(lag(3_600).await, (0, 0), "an idle hour is no lag");
+    append(&log, &mut writer, 3).await;
+    let (events, age_s) = lag(3_600).await;
+    assert!(events == 3 && (3_590..3_610).contains(&age_s), "{events} {age_s}");
 }
 
 #[tokio::test]

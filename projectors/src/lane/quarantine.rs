@@ -1,8 +1,10 @@
 //! Parked streams of a lane: written down, skipped, and tried again in order when the lane is opened.
 
-use vaultstream_domain::ports::view_store::{Direction, MAX_SCAN, RowKey, Scan};
+use vaultstream_domain::ports::view_store::{
+    Direction, MAX_SCAN, Row, RowKey, Scan, ViewRef, ViewStore, ViewStoreError,
+};
 use vaultstream_event_schemas::envelope::StoredEvent;
-use vaultstream_event_schemas::{Hlc, StreamId};
+use vaultstream_event_schemas::{Hlc, ShardNumber, StreamId};
 
 use super::{Decoded, Lane, LaneError};
 use crate::cache::FoldError;
@@ -11,6 +13,29 @@ use crate::tables::{self, key, n, t};
 
 /// Events of a parked stream read at once.
 const RETRY_READ: usize = 1_000;
+
+/// The rows of what is parked in a shard.
+pub(crate) async fn parked(
+    store: &dyn ViewStore,
+    at: &ViewRef,
+    shard: ShardNumber,
+) -> Result<Vec<Row>, ViewStoreError> {
+    let mut scan = Scan {
+        table: tables::QUARANTINE.name,
+        partition: vec![n(shard.0.into())],
+        prefix: Vec::new(),
+        after: None,
+        direction: Direction::Forward,
+        limit: MAX_SCAN,
+    };
+    let mut all = Vec::new();
+    loop {
+        let rows = store.scan(at, &scan).await?;
+        let Some(last) = rows.last() else { return Ok(all) };
+        scan.after = Some(last.clustering.clone());
+        all.extend(rows);
+    }
+}
 
 impl Lane {
     pub(super) fn park(&mut self, stored: &StoredEvent, reason: String) -> Result<(), LaneError> {
@@ -49,25 +74,14 @@ impl Lane {
     }
 
     pub(super) async fn load_parked(&mut self) -> Result<(), LaneError> {
-        let mut scan = Scan {
-            table: tables::QUARANTINE.name,
-            partition: vec![n(self.parts.shard.0.into())],
-            prefix: Vec::new(),
-            after: None,
-            direction: Direction::Forward,
-            limit: MAX_SCAN,
-        };
-        loop {
-            let rows = self.parts.store.scan(&self.parts.at, &scan).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            scan.after = Some(last.clustering.clone());
-            for row in &rows {
-                let table = tables::QUARANTINE.name;
-                let row: QuarantineRow = serde_json::from_slice(&row.value)
-                    .map_err(|source| FoldError::Damaged { table, source })?;
-                self.parked.insert(row.event.stream, row);
-            }
+        let rows = parked(self.parts.store.as_ref(), &self.parts.at, self.parts.shard).await?;
+        for row in rows {
+            let table = tables::QUARANTINE.name;
+            let row: QuarantineRow =
+                serde_json::from_slice(&row.value).map_err(|source| FoldError::Damaged { table, source })?;
+            self.parked.insert(row.event.stream, row);
         }
+        Ok(())
     }
 
     pub(super) async fn retry_parked(&mut self) -> Result<(), LaneError> {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::event_log::Head;
 use vaultstream_domain::ports::view_store::Direction;
 use vaultstream_event_schemas::token::{Place, Positions};
-use vaultstream_event_schemas::{Family, Hlc, ShardNumber};
+use vaultstream_event_schemas::{Family, ShardNumber, Timestamp};
 
 use super::merge::scan;
 use super::{At, ReadError, Reads};
@@ -46,8 +47,7 @@ pub struct ViewLag {
     pub position: u64,
     /// Events in the log, over the family's shards.
     pub head: u64,
-    /// Between the newest folded event and the newest in the log, the slowest shard, in microseconds; 0 when everything
-    /// is folded.
+    /// How long the oldest event that is not folded has waited, in microseconds; 0 when everything is folded.
     pub lag_us: u64,
     /// Streams in quarantine.
     pub quarantined: usize,
@@ -176,7 +176,12 @@ impl Reads {
     }
 
     /// How far every view is behind the log, by family.
-    pub async fn lag(&self, heads: &BTreeMap<ShardNumber, Head>) -> Result<Vec<ViewLag>, ReadError> {
+    pub async fn lag(
+        &self,
+        log: &dyn EventLog,
+        heads: &BTreeMap<ShardNumber, Head>,
+        now: Timestamp,
+    ) -> Result<Vec<ViewLag>, ReadError> {
         let mut lags = Vec::new();
         for view in ViewName::ALL {
             let marks = self.watermarks(view).await?;
@@ -191,22 +196,20 @@ impl Reads {
                     family: family.clone(),
                 };
                 for shard in self.registry.shards_of(&family) {
+                    let Some(head) = heads.get(&shard) else { continue };
                     let mark = marks.get(&shard);
-                    let head = heads.get(&shard);
-                    let (position, end) = (
-                        mark.map_or(0, |m| m.place.position),
-                        head.map_or(0, |head| head.position),
-                    );
-                    lag.position += position;
-                    lag.head += end;
+                    // A mark of another life has folded nothing of this one.
+                    let folded = mark.filter(|m| m.place.incarnation == head.incarnation);
+                    let place = Place {
+                        incarnation: head.incarnation,
+                        position: folded.map_or(0, |m| m.place.position),
+                    };
+                    lag.position += place.position;
+                    lag.head += head.position;
                     lag.quarantined += mark.map_or(0, |m| m.quarantined);
-                    if let (true, Some(head), Some(mark)) = (position < end, head, mark) {
-                        let since = if mark.hlc.0 == 0 {
-                            0
-                        } else {
-                            head.hlc.0.saturating_sub(mark.hlc.0)
-                        };
-                        lag.lag_us = lag.lag_us.max(since);
+                    if place.position < head.position {
+                        let age = self.waiting.age_us(log, shard, place, now).await?;
+                        lag.lag_us = lag.lag_us.max(age);
                     }
                 }
                 lags.push(lag);

@@ -434,6 +434,11 @@ impl History {
     }
 
     /// That many more things happen, durably.
+    /// Lets time pass in which nothing happens.
+    pub fn rest_us(&mut self, us: i64) {
+        self.now += us;
+    }
+
     pub async fn live(&mut self, log: &dyn EventLog, steps: usize) {
         for _ in 0..steps {
             self.step();

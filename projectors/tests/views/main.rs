@@ -2,6 +2,7 @@
 //! answer, and rebuilds beside live traffic.
 
 mod faults;
+mod freshness;
 mod history;
 mod lanes;
 mod life;

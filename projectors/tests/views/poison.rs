@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::view_store::{RowKey, Table};
+use vaultstream_domain::ports::{Clock, EventLog};
 use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::payload::Encoded;
 use vaultstream_event_schemas::{EventRef, StreamKind};
+use vaultstream_infra_runtime::SystemClock;
 use vaultstream_projectors::ViewName;
 use vaultstream_projectors::cache::{FoldError, RowCache};
 use vaultstream_projectors::dump::digest;
@@ -195,7 +196,11 @@ async fn versions_from_the_future_should_park_their_stream_only() {
         .count();
     assert!(moved > 5, "the others go on");
     let heads = node.log.heads().await.expect("readable");
-    let lags = node.reads.lag(&heads).await.expect("readable");
+    let lags = node
+        .reads
+        .lag(node.log.as_ref(), &heads, SystemClock.now())
+        .await
+        .expect("readable");
     assert!(
         lags.iter().all(|lag| lag.lag_us == 0 && lag.position == lag.head),
         "{lags:?}"

@@ -1,7 +1,7 @@
 //! Rebuilds beside live traffic: no read fails, nothing is missed, and a rebuild that differs is given up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -104,6 +104,14 @@ async fn rebuild_should_equal_what_was_folded_live_while_reads_and_writes_go_on(
         reads > 10 && written.load(Ordering::SeqCst) > 100,
         "{reads} reads: something went on meanwhile"
     );
+    let (told, views) = (&node.told, node.digests().await.len());
+    let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+    assert_eq!(
+        (count(&told.begun), told.running.load(Ordering::SeqCst)),
+        (views, 0)
+    );
+    assert!(count(&told.rebuilt) > 1_500, "each view was folded again");
+    assert!(count(&told.folded) > 1_500 && count(&told.rows) > 1_500);
     node.caught_up().await;
     let live = node.digests().await;
     for ((name, family), digest) in &live {

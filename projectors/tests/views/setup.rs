@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
@@ -23,8 +23,8 @@ use vaultstream_projectors::projector::Source;
 use vaultstream_projectors::view::View;
 use vaultstream_projectors::views::{tables_of, view};
 use vaultstream_projectors::{
-    Generations, Projector, ProjectorOptions, ProjectorParts, Reads, ReadsParts, SwitchGenerations, ViewName,
-    Watermarks,
+    Fact, Generations, Observer, Projector, ProjectorOptions, ProjectorParts, Reads, ReadsParts,
+    SwitchGenerations, ViewName, Watermarks,
 };
 
 use crate::history::chain;
@@ -65,6 +65,32 @@ impl SwitchGenerations for Numbers {
     }
 }
 
+/// What projectors told of themselves.
+#[derive(Default)]
+pub struct Told {
+    pub folded: AtomicUsize,
+    pub rows: AtomicUsize,
+    pub rebuilt: AtomicUsize,
+    pub running: AtomicI64,
+    pub begun: AtomicUsize,
+}
+
+impl Observer for Told {
+    fn observe(&self, fact: &Fact<'_>) {
+        let count = |counter: &AtomicUsize, more: usize| drop(counter.fetch_add(more, Ordering::SeqCst));
+        match fact {
+            Fact::Folded { events, .. } => count(&self.folded, *events),
+            Fact::Flushed { rows, .. } => count(&self.rows, *rows),
+            Fact::Rebuilt { events, .. } => count(&self.rebuilt, *events),
+            Fact::Rebuilding { is_running, .. } => {
+                count(&self.begun, usize::from(*is_running));
+                self.running
+                    .fetch_add(if *is_running { 1 } else { -1 }, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
 pub struct Node {
     pub log: Arc<SqliteLog>,
     pub registry: Arc<Registry>,
@@ -72,6 +98,7 @@ pub struct Node {
     pub generations: Arc<Generations>,
     pub watermarks: Arc<Watermarks>,
     pub switch: Arc<Numbers>,
+    pub told: Arc<Told>,
     pub projector: Projector,
     pub reads: Reads,
     pub shutdown: CancellationToken,
@@ -116,6 +143,7 @@ impl Node {
         let registry = log.registry();
         let generations = Arc::new(Generations::default());
         let (watermarks, switch) = (Arc::new(Watermarks::default()), Arc::new(Numbers::default()));
+        let told = Arc::new(Told::default());
         let projector = Projector::new(ProjectorParts {
             store: store.clone(),
             log: log.clone(),
@@ -126,6 +154,7 @@ impl Node {
             generations: generations.clone(),
             watermarks: watermarks.clone(),
             switch: switch.clone(),
+            observer: told.clone(),
             options,
         });
         let reads = Reads::new(ReadsParts {
@@ -144,6 +173,7 @@ impl Node {
             generations,
             watermarks,
             switch,
+            told,
             projector,
             reads,
             shutdown,

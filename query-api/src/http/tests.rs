@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
-use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::transfer::v1::{Approved, Screened};
+use vaultstream_event_schemas::{ErrorCode, ShardNumber};
 
+use crate::observer::Fact;
 use crate::rig::world::{ETHER, World, code};
 
 const VAULTS: &str = "query($first: Int!, $after: String, $filter: VaultFilter, $sort: VaultSort! = newest) {
@@ -486,6 +487,12 @@ async fn hostile_queries_should_be_refused_quickly_and_leave_nothing_behind() {
         }
         resident.push(resident_kb());
     }
+    let told = world.heard.times(Fact::Refused(ErrorCode::QueryTooComplex));
+    let complex = hostile()
+        .iter()
+        .filter(|(_, _, code)| *code == "query-too-complex")
+        .count();
+    assert_eq!(told, 6 * complex, "each is told of");
     let (warm, last) = (resident[1], resident[5]);
     assert!(last < warm + 20_000, "resident memory grew: {resident:?} KiB");
 }

@@ -14,6 +14,7 @@ use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::{ErrorCode, ShardNumber};
 
 use super::{Inner, Item, MAX_LAPS, Topic};
+use crate::observer::Fact;
 use crate::refusal::Refusal;
 
 /// Events read from the log at once while scanning.
@@ -157,6 +158,7 @@ impl Reader {
     /// Leaves the ring it fell out of, joins again, and wants from the log what it missed.
     fn fall_back(&mut self) -> Result<(), Refusal> {
         self.laps = self.laps.saturating_add(1);
+        self.inner.parts.observer.observe(Fact::Lapped);
         if self.laps > self.laps_max {
             return Err(Refusal::new(
                 ErrorCode::Overloaded,
@@ -181,12 +183,12 @@ impl Reader {
             .acquire()
             .await
             .map_err(|_| Refusal::of(ErrorCode::Overloaded))?;
-        let events = inner.log.read_shard(shard, after, CHUNK).await?;
+        let events = inner.parts.log.read_shard(shard, after, CHUNK).await?;
         let base = Arc::new(Positions::default());
         let mut last = after;
         for event in events.iter().take_while(|e| e.position <= upto.position) {
             last = event.position;
-            let item = inner.owners.item(inner.log.as_ref(), event, &base).await?;
+            let item = inner.owners.item(inner.parts.log.as_ref(), event, &base).await?;
             if self.topic.takes(&item) {
                 self.backlog.push_back(Step::Item(Arc::new(item)));
             }

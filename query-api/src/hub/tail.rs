@@ -12,6 +12,7 @@ use vaultstream_event_schemas::token::Place;
 use vaultstream_kernel::trace;
 
 use super::Inner;
+use crate::observer::Fact;
 use crate::refusal::Refusal;
 
 /// Events read at once.
@@ -33,21 +34,21 @@ pub async fn run(hub: Weak<Inner>, shard: ShardNumber, from: Place) {
 }
 
 async fn step(inner: &Arc<Inner>, shard: ShardNumber, at: &mut Place) -> Result<(), Refusal> {
-    let events = inner.log.read_shard(shard, at.position, BATCH).await?;
+    let events = inner.parts.log.read_shard(shard, at.position, BATCH).await?;
     if events.is_empty() {
-        inner.log.wait_beyond(shard, at.position).await?;
+        inner.parts.log.wait_beyond(shard, at.position).await?;
         return Ok(());
     }
     let mut rest = events.as_slice();
     while !rest.is_empty() {
-        let folded = inner.folded.place(shard).await?.position;
+        let folded = inner.parts.folded.place(shard).await?.position;
         let ready = rest
             .iter()
             .take_while(|e| e.position <= folded)
             .count()
             .min(HAND_OUT);
         if ready == 0 {
-            inner.folded.wait_beyond(shard, *at).await;
+            inner.parts.folded.wait_beyond(shard, *at).await;
             continue;
         }
         let (now, later) = rest.split_at(ready);
@@ -68,9 +69,14 @@ async fn hand_out(
     let base = Arc::new(inner.locked().published.clone());
     let mut items = Vec::with_capacity(events.len());
     for event in events {
-        items.push(inner.owners.item(inner.log.as_ref(), event, &base).await?);
+        items.push(inner.owners.item(inner.parts.log.as_ref(), event, &base).await?);
     }
     let upto = items.last().map_or(from, |i| i.place);
     inner.publish(shard, upto, items);
+    let now = u64::try_from(inner.parts.clock.now().as_micros()).unwrap_or(0);
+    for event in events {
+        let micros = now.saturating_sub(event.hlc.0);
+        inner.parts.observer.observe(Fact::HandedOut { micros });
+    }
     Ok(upto)
 }

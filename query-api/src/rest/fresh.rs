@@ -42,7 +42,7 @@ impl Site {
 /// What the views refuse, in the door's words.
 pub(super) fn refused(error: ReadError) -> ApiError {
     match error {
-        ReadError::Store(error) => ApiError::new(ErrorCode::StorageUnavailable)
+        error @ (ReadError::Store(_) | ReadError::Log(_)) => ApiError::new(ErrorCode::StorageUnavailable)
             .retry_after(1)
             .caused_by(error),
         error @ ReadError::Damaged { .. } => ApiError::new(ErrorCode::EventUnreadable).caused_by(error),

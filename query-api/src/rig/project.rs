@@ -59,6 +59,7 @@ pub async fn prepared(
         generations: Arc::clone(generations),
         watermarks: Arc::clone(watermarks),
         switch: Arc::new(NoRebuild),
+        observer: Arc::new(vaultstream_projectors::Unobserved),
         options: ProjectorOptions::default(),
     });
     projector.prepare().await.expect("tables");

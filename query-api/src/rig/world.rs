@@ -40,10 +40,10 @@ use vaultstream_projectors::projector::Projector;
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
 
 use super::recorder::Recorder;
-use super::{CHAIN, History, Tasks, families, fold, prepared};
+use super::{CHAIN, Heard, History, Tasks, families, fold, hub_parts, prepared};
 use crate::answers::Answers;
 use crate::drain::Drain;
-use crate::hub::Hub;
+use crate::hub::{Hub, HubParts};
 use crate::services::{Heads, Services};
 
 /// The native asset of the rig's chain.
@@ -64,6 +64,8 @@ pub struct World {
     pub heads: watch::Sender<Heads>,
     /// Drains the sockets.
     pub drain: watch::Sender<bool>,
+    /// What was told.
+    pub heard: Arc<Heard>,
     /// Where the server listens.
     pub address: SocketAddr,
     /// What is read of the views.
@@ -174,9 +176,12 @@ impl World {
             generations,
             watermarks,
         });
-        let hub = Hub::init(history.port(), Arc::new(reads.clone()), &Tasks)
-            .await
-            .expect("starts");
+        let heard = Arc::new(Heard::default());
+        let parts = HubParts {
+            observer: heard.clone(),
+            ..hub_parts(&history, Arc::new(reads.clone()))
+        };
+        let hub = Hub::init(parts, &Tasks).await.expect("starts");
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
         let mac = MacKey::new([9; 32]);
@@ -195,6 +200,7 @@ impl World {
             heads: heads_seen,
             mac,
             clock: clock.clone(),
+            observer: heard.clone(),
             drain: Drain::new(draining, NOTICE, SPREAD),
         };
         let bus = Arc::new(LogBus::new(history.port()));
@@ -216,6 +222,7 @@ impl World {
         tokio::spawn(async move { axum::serve(listener, served).await });
         let world = Self {
             history,
+            heard,
             services,
             heads,
             drain,

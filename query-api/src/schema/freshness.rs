@@ -47,7 +47,7 @@ pub struct ViewFreshness {
     pub position: Long,
     /// Events in the log, over the family's shards.
     pub head: Long,
-    /// Between its newest folded event and the newest in the log, in milliseconds.
+    /// How long its oldest event that is not folded has waited, in milliseconds; 0 when there is none.
     pub lag_ms: Long,
 }
 

@@ -19,6 +19,7 @@ use crate::admission::Seat;
 use crate::caller::Caller;
 use crate::http::{Asked, failed};
 use crate::limits::{self, Door};
+use crate::observer::{Fact, Observer, SocketLimit};
 use crate::refusal::{self, Refusal};
 use crate::router::Parts;
 use crate::schema::Loaders;
@@ -28,10 +29,14 @@ use crate::schema::Loaders;
 enum End {
     /// With a code and its reason.
     Close(u16, &'static str),
+    /// A limit was met; with a code and its reason.
+    Limit(SocketLimit, u16, &'static str),
     /// The process drains: operations are completed first.
     Drain,
     /// The client is gone.
     Gone,
+    /// The client takes nothing any more, so it is told nothing either.
+    Deaf,
 }
 
 const REVOKED: End = End::Close(4401, "the credential was revoked or has expired");
@@ -77,9 +82,45 @@ pub async fn run(parts: Arc<Parts>, info: RequestInfo, known: Option<Arc<Princip
         unanswered: 0,
         heard: (Instant::now(), 0),
     };
+    let mut open = Open::new(&session.parts.services.observer);
     let end = session.talk(incoming).await;
     tracing::debug!(request = &*session.info.id, ?end, "a socket ends");
+    open.limit = end.limit();
+    // Before its last words, so that who reads them finds it counted.
+    drop(open);
     session.close(end).await;
+}
+
+/// A socket that counts as open until it is dropped, however it ends.
+struct Open {
+    observer: Arc<dyn Observer>,
+    limit: Option<SocketLimit>,
+}
+
+impl Open {
+    fn new(observer: &Arc<dyn Observer>) -> Self {
+        observer.observe(Fact::SocketOpened);
+        Self {
+            observer: Arc::clone(observer),
+            limit: None,
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.observer.observe(Fact::SocketClosed(self.limit));
+    }
+}
+
+impl End {
+    const fn limit(self) -> Option<SocketLimit> {
+        match self {
+            Self::Limit(limit, ..) => Some(limit),
+            Self::Deaf => Some(SocketLimit::Patience),
+            Self::Close(..) | Self::Drain | Self::Gone => None,
+        }
+    }
 }
 
 impl Session {
@@ -97,12 +138,16 @@ impl Session {
                 () = &mut self.ended => Err(REVOKED),
                 () = &mut draining => Err(End::Drain),
                 () = &mut introduction, if self.guest.is_none() => {
-                    Err(End::Close(4408, "connection initialisation timeout"))
+                    Err(End::Limit(SocketLimit::Introduction, 4408, "connection initialisation timeout"))
                 }
                 _ = ping.tick() => self.ping().await,
                 message = incoming.next() => match message {
                     Some(Ok(message)) => self.hear(message).await,
-                    Some(Err(_)) => Err(End::Close(1009, "the message cannot be read or is larger than 64 KiB")),
+                    Some(Err(_)) => Err(End::Limit(
+                        SocketLimit::MessageSize,
+                        1009,
+                        "the message cannot be read or is larger than 64 KiB",
+                    )),
                     None => Err(End::Gone),
                 },
                 Some((id, step)) = self.operations.next(), if !self.operations.is_empty() => {
@@ -117,7 +162,7 @@ impl Session {
 
     async fn ping(&mut self) -> Result<(), End> {
         if self.unanswered >= 2 {
-            return Err(End::Gone);
+            return Err(End::Deaf);
         }
         self.unanswered += 1;
         self.write(Message::Ping(bytes::Bytes::new())).await
@@ -152,7 +197,7 @@ impl Session {
         }
         *count += 1;
         if *count > MAX_MESSAGES {
-            Err(End::Close(4429, "too many messages"))
+            Err(End::Limit(SocketLimit::Messages, 4429, "too many messages"))
         } else {
             Ok(())
         }
@@ -175,7 +220,11 @@ impl Session {
             (None, None) => return Err(refused),
         };
         let seat = self.parts.admission.socket(principal.credential());
-        let seat = seat.ok_or(End::Close(4429, "too many sockets of one credential"))?;
+        let seat = seat.ok_or(End::Limit(
+            SocketLimit::Sockets,
+            4429,
+            "too many sockets of one credential",
+        ))?;
         let mut data = Data::default();
         data.insert(Caller::new(Arc::clone(&principal)));
         let (credentials, watched) = (self.parts.door.credentials().clone(), Arc::clone(&principal));
@@ -234,19 +283,23 @@ impl Session {
                     self.operations.remove(id);
                     return self.fail(id, *item).await;
                 }
-                refusal::finish(&mut item, &self.info.id);
+                self.finish(&mut item);
                 self.say(&Said::Next { id, payload: &item }).await
             }
         }
     }
 
     async fn fail(&mut self, id: &str, mut item: Response) -> Result<(), End> {
-        refusal::finish(&mut item, &self.info.id);
+        self.finish(&mut item);
         self.say(&Said::Error {
             id,
             payload: &item.errors,
         })
         .await
+    }
+
+    fn finish(&self, item: &mut Response) {
+        refusal::finish(item, &self.info.id, self.parts.services.observer.as_ref());
     }
 
     async fn say(&mut self, said: &Said<'_>) -> Result<(), End> {
@@ -262,15 +315,16 @@ impl Session {
             () = &mut self.ended => Err(REVOKED),
             sent = timeout(SEND_WITHIN, self.sink.send(message)) => match sent {
                 Ok(Ok(())) => Ok(()),
-                _ => Err(End::Gone),
+                Ok(Err(_)) => Err(End::Gone),
+                Err(_) => Err(End::Deaf),
             },
         }
     }
 
     async fn close(mut self, end: End) {
         let (code, reason) = match end {
-            End::Gone => return,
-            End::Close(code, reason) => (code, reason),
+            End::Gone | End::Deaf => return,
+            End::Close(code, reason) | End::Limit(_, code, reason) => (code, reason),
             End::Drain => {
                 self.ended = std::future::pending().boxed();
                 let ids: Vec<String> = self.operations.keys().cloned().collect();

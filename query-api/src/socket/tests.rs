@@ -9,12 +9,14 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use vaultstream_event_schemas::ErrorCode;
 use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::payload::encode;
 use vaultstream_event_schemas::transfer::v1::{Approved, Screened};
 
 use super::{MAX_OPERATIONS, PROTOCOL};
 use crate::admission::MAX_SOCKETS;
+use crate::observer::{Fact, SocketLimit};
 use crate::rig::world::{Held, NOTICE, SPREAD, Tenant, World};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -436,6 +438,16 @@ async fn protocol_errors_should_have_their_close_codes() {
     let mut silent = Client::dial(&world, &bearer, PROTOCOL).await.expect("upgraded");
     let started = Instant::now();
     assert_eq!(silent.closed().await, 4408);
+    let limits = [
+        (SocketLimit::MessageSize, 1),
+        (SocketLimit::Messages, 1),
+        (SocketLimit::Introduction, 1),
+        (SocketLimit::Sockets, 0),
+    ];
+    for (limit, times) in limits {
+        let told = world.heard.times(Fact::SocketClosed(Some(limit)));
+        assert_eq!(told, times, "{limit:?}");
+    }
     assert!(started.elapsed() >= Duration::from_millis(2_800));
 }
 
@@ -510,6 +522,11 @@ async fn operations_and_sockets_should_be_bounded() {
     let mut over = Client::dial(&world, &bearer, PROTOCOL).await.expect("upgraded");
     over.say(json!({ "type": "connection_init" })).await;
     assert_eq!(over.closed().await, 4429);
+    assert_eq!(world.heard.times(Fact::Refused(ErrorCode::LimitReached)), 1);
+    assert_eq!(
+        world.heard.times(Fact::SocketClosed(Some(SocketLimit::Sockets))),
+        1
+    );
     drop(more.pop());
     tokio::time::sleep(Duration::from_millis(200)).await;
     Client::open(&world, &me).await;

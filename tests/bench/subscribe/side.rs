@@ -28,8 +28,8 @@ use vaultstream_projectors::projector::{
 };
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
 use vaultstream_query_api::answers::Answers;
-use vaultstream_query_api::hub::Hub;
-use vaultstream_query_api::{Drain, Heads, Services};
+use vaultstream_query_api::hub::{Hub, HubParts};
+use vaultstream_query_api::{Drain, Heads, Services, Unobserved};
 
 use crate::tenant::ASSET;
 
@@ -90,7 +90,13 @@ impl Side {
         ))?);
         let reads = project(&port, &store).await?;
         let (clock, spawn) = (Arc::new(SystemClock), TokioSpawn::new(Handle::current()));
-        let hub = Hub::init(Arc::clone(&port), Arc::new(reads.clone()), &spawn).await?;
+        let parts = HubParts {
+            log: Arc::clone(&port),
+            folded: Arc::new(reads.clone()),
+            clock: clock.clone(),
+            observer: Arc::new(Unobserved),
+        };
+        let hub = Hub::init(parts, &spawn).await?;
         let (heads, heads_seen) = watch::channel(Heads::new());
         let (drain, draining) = watch::channel(false);
         let mac = MacKey::new([1; 32]);
@@ -109,6 +115,7 @@ impl Side {
             heads: heads_seen,
             mac,
             clock: clock.clone(),
+            observer: Arc::new(Unobserved),
             drain: Drain::new(draining, Duration::ZERO, Duration::ZERO),
         };
         let bus = Arc::new(LogBus::new(Arc::clone(&port)));
@@ -168,6 +175,7 @@ async fn project(log: &Arc<dyn EventLog>, store: &Arc<dyn ViewStore>) -> Result<
         generations: Arc::clone(&generations),
         watermarks: Arc::clone(&watermarks),
         switch: Arc::new(NoRebuild),
+        observer: Arc::new(vaultstream_projectors::Unobserved),
         options: ProjectorOptions::default(),
     });
     projector.prepare().await?;

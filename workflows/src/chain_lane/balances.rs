@@ -56,7 +56,7 @@ async fn read(services: &Services, chain: &Chain, account: WatchedAccount, at: &
         let minor = match chain.node.balance(&account.address, &asset.id, at).await {
             Ok(minor) => minor,
             Err(error) => {
-                tracing::debug!(account = %account.account, asset = %asset.id, %error, "balance not read now");
+                tracing::debug!(account = %account.account, asset = %asset.id, error = %Causes(&error), "balance not read now");
                 return;
             }
         };

@@ -44,8 +44,22 @@ impl LaneHandle {
     }
 }
 
+/// The job of an execution that was under way when its work was last put down, under the trace it was queued under;
+/// `None` when it was never queued.
+pub async fn resumed_job(
+    services: &Services,
+    execution: ExecutionId,
+    organization: OrganizationId,
+) -> Result<Option<Job>, ReactError> {
+    // An execution begins by being queued.
+    let first = services.log.read_stream(execution.into(), 0, 1).await;
+    let first = first.map_err(ReactError::service)?;
+    let trace = first.into_iter().next().and_then(|event| event.envelope.trace);
+    job_of(services, execution, organization, trace).await
+}
+
 /// The job of an execution that is in the log; `None` when it was never queued.
-pub async fn job_of(
+pub(super) async fn job_of(
     services: &Services,
     execution: ExecutionId,
     organization: OrganizationId,
@@ -100,14 +114,8 @@ impl React for FeedLane {
         match event {
             Event::Execution(ExecutionEvent::Queued(_)) => {
                 let execution = ExecutionId::try_from(envelope.stream).map_err(bad)?;
-                match job_of(
-                    &self.services,
-                    execution,
-                    envelope.organization,
-                    envelope.trace.clone(),
-                )
-                .await?
-                {
+                let (organization, trace) = (envelope.organization, envelope.trace.clone());
+                match job_of(&self.services, execution, organization, trace).await? {
                     Some(job) => self.lane.send(LaneMessage::Execution(job)).await,
                     None => Ok(()),
                 }

@@ -11,6 +11,7 @@ mod node_faults;
 mod process;
 mod reactor;
 mod repeated;
+mod resumed;
 mod script;
 #[path = "../../../infra/sandbox/evm/tests/suite/signer.rs"]
 #[expect(dead_code, reason = "the sandbox's own suite spoils signatures, too")]

@@ -40,6 +40,9 @@ use crate::script::Script;
 /// Turns after which something counts as stuck.
 const MAX_TURNS: usize = 60;
 
+/// The trace of what a person asks for.
+pub const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 /// A tenant with a vault, over a chain.
 pub struct World<'n> {
     pub net: &'n Net,
@@ -208,7 +211,7 @@ impl<'n> World<'n> {
             actor: Actor::system("test"),
             command: CommandId::from_uuid(SystemIds.next()),
             causation: None,
-            trace: None,
+            trace: Some(TRACE.to_owned()),
         };
         let done = self.people.execute(context, Arc::new(use_case)).await;
         done.map(drop)

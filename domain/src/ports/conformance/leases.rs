@@ -32,6 +32,7 @@ pub async fn suite(harness: &impl Harness) {
     renewal_should_count_from_its_own_moment(&harness.fresh().await).await;
     release_should_free_own_leases_only(&harness.fresh().await).await;
     race_should_have_one_winner(harness.fresh().await).await;
+    held_should_name_what_somebody_holds(&harness.fresh().await).await;
     bad_requests_should_be_refused(&harness.fresh().await).await;
     held_leases_should_outlive_a_restart(harness).await;
 }
@@ -107,6 +108,31 @@ pub async fn race_should_have_one_winner<L: Leases + 'static>(leases: L) {
         }
         assert_eq!(winners, 1, "{name}");
     }
+}
+
+/// What is held now is listed by the beginning of its name, whoever holds it; what ended or was given back is not.
+pub async fn held_should_name_what_somebody_holds(leases: &impl Leases) {
+    for (name, holder) in [
+        ("live/b", "b"),
+        ("live/a", "a"),
+        ("live/B", "c"),
+        ("Live/c", "a"),
+        ("other", "a"),
+    ] {
+        assert!(takes(leases, name, holder, LONG).await, "{name}");
+    }
+    assert!(takes(leases, "live/over", "a", SHORT).await);
+    assert!(takes(leases, "live/back", "a", LONG).await);
+    leases.release("live/back", "a").await.expect("given back");
+    tokio::time::sleep(AFTER_SHORT).await;
+    let held = leases.held("live/").await.expect("answered");
+    assert_eq!(held, ["live/B", "live/a", "live/b"]);
+    assert_eq!(leases.held("nobody").await.expect("answered"), [""; 0]);
+    assert_eq!(
+        leases.held("").await.expect("answered").len(),
+        5,
+        "every name begins with nothing"
+    );
 }
 
 /// Names, holders and times outside their bounds are refused and change nothing.

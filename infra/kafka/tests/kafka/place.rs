@@ -233,6 +233,9 @@ impl Leases for Memory {
     async fn release(&self, _: &str, _: &str) -> Result<(), LeaseError> {
         Ok(())
     }
+    async fn held(&self, _: &str) -> Result<Vec<String>, LeaseError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Waits for something without a limit of its own kind.

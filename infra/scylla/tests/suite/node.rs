@@ -111,6 +111,7 @@ impl Node {
             generations: generations.clone(),
             watermarks: watermarks.clone(),
             switch: Arc::new(Numbers::default()),
+            observer: Arc::new(vaultstream_projectors::Unobserved),
             options,
         });
         let reads = Reads::new(ReadsParts {

@@ -102,13 +102,18 @@ impl Door {
         Held::new(&self.running)
     }
 
-    /// A socket is open until what this gives is dropped.
-    pub fn socket(&self) -> Held {
-        Held::new(&self.sockets)
+    /// A socket was opened, or has ended.
+    pub fn socket(&self, is_open: bool) {
+        if is_open {
+            self.sockets.inc();
+        } else {
+            self.sockets.dec();
+        }
     }
 
-    /// A limit was met; `limit` is a name in the code, such as `rate_per_credential`.
-    pub fn limit(&self, limit: &'static str) {
-        self.limit_hits.get_or_create(&Limit { limit }).inc();
+    /// A limit was met so often; `limit` is a name in the code, such as `rate-limited`. None at first, so that the first
+    /// time is an increase.
+    pub fn limit(&self, limit: &'static str, times: u64) {
+        self.limit_hits.get_or_create(&Limit { limit }).inc_by(times);
     }
 }

@@ -46,8 +46,6 @@ pub enum RecordOutcome {
     Duplicate,
     /// It was missing and read from the log.
     Refilled,
-    /// It could not be read as an event.
-    Unreadable,
 }
 
 impl RecordOutcome {
@@ -56,7 +54,6 @@ impl RecordOutcome {
             Self::Taken => "taken",
             Self::Duplicate => "duplicate",
             Self::Refilled => "refilled",
-            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -93,7 +90,7 @@ pub(crate) struct Shard {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Workflow {
-    pub(crate) workflow: &'static str,
+    pub(crate) workflow: String,
     pub(crate) shard: u16,
 }
 

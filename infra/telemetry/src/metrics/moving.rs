@@ -61,21 +61,23 @@ impl Bus {
         let consumers = What {
             name: "bus_records",
             labels: &["outcome"],
-            roles: "projectors, workflows, query-api",
-            help: "Records of the bus: taken, duplicate, refilled from the log, unreadable",
+            roles: "projectors, workflows, watchers",
+            help: "Records that consumers got: taken from the bus, duplicate, refilled from the log",
         };
         c.counter(consumers, &all.records);
         all
     }
 
-    /// How far the relay is behind in a shard; `micros` is the age of the oldest event that waits, 0 when none does.
-    pub fn relay(&self, shard: u16, events: u64, micros: u64) {
-        self.lag_events
-            .get_or_create(&Shard { shard })
-            .set(count_u64(events));
-        self.lag_seconds
-            .get_or_create(&Shard { shard })
-            .set(seconds(micros));
+    /// How far the relay is behind in the shards it relays, and in no others: shard, events, and the age of the oldest
+    /// that waits, 0 when none does.
+    pub fn relay(&self, lags: impl IntoIterator<Item = (u16, u64, u64)>) {
+        self.lag_events.clear();
+        self.lag_seconds.clear();
+        for (shard, events, micros) in lags {
+            let label = Shard { shard };
+            self.lag_events.get_or_create(&label).set(count_u64(events));
+            self.lag_seconds.get_or_create(&label).set(seconds(micros));
+        }
     }
 
     /// The broker acknowledged events of a shard after `micros`.
@@ -106,7 +108,7 @@ impl Work {
             What {
                 name: "workflow_lag_events",
                 labels: &["workflow", "shard"],
-                roles: "workflows",
+                roles: "workflows, watchers",
                 help: "Events of a shard a workflow has not taken yet",
             },
             &all.lag,
@@ -114,11 +116,15 @@ impl Work {
         all
     }
 
-    /// How far a workflow is behind in a shard.
-    pub fn workflow(&self, workflow: &'static str, shard: u16, events: u64) {
-        self.lag
-            .get_or_create(&Workflow { workflow, shard })
-            .set(count_u64(events));
+    /// How far the workflows that run here are behind, and no others: workflow, shard, events.
+    pub fn workflows<'a>(&self, lags: impl IntoIterator<Item = (&'a str, u16, u64)>) {
+        self.lag.clear();
+        for (workflow, shard, events) in lags {
+            let workflow = workflow.to_owned();
+            self.lag
+                .get_or_create(&Workflow { workflow, shard })
+                .set(count_u64(events));
+        }
     }
 }
 
@@ -170,9 +176,9 @@ impl Chains {
         self.head_age.get_or_create(&label).set(seconds(age_micros));
     }
 
-    /// A call to a chain's node failed.
-    pub fn node_failed(&self, slug: &str) {
+    /// Calls to a chain's node failed; none at first, so that the first is an increase.
+    pub fn node_failed(&self, slug: &str, calls: u64) {
         let chain = slug.to_owned();
-        self.failures.get_or_create(&Chain { chain }).inc();
+        self.failures.get_or_create(&Chain { chain }).inc_by(calls);
     }
 }

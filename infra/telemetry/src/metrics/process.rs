@@ -55,15 +55,20 @@ impl Process {
             &all.incidents,
         );
         c.gauge(
-            what("lease_held", &["lease"], "1 while this process holds the lease"),
+            what(
+                "lease_held",
+                &["lease"],
+                "1 while this process holds the lease, 0 while it would take it",
+            ),
             &all.lease_held,
         );
         c.gauge(
-            what(
-                "clock_skew_seconds",
-                &[],
-                "The log's clock less this process's clock",
-            ),
+            What {
+                name: "clock_skew_seconds",
+                labels: &[],
+                roles: "command-api, workflows, watchers",
+                help: "The log's clock less this process's clock, as the newest append told it",
+            },
             &all.clock_skew,
         );
         c.counter(

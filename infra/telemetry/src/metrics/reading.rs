@@ -53,7 +53,12 @@ impl Views {
             &all.lag_events,
         );
         c.gauge(
-            what("view_lag_seconds", view, BOTH, "How old a view is"),
+            what(
+                "view_lag_seconds",
+                view,
+                BOTH,
+                "How long the oldest of them has waited; 0 when none waits",
+            ),
             &all.lag_seconds,
         );
         c.gauge(
@@ -79,7 +84,12 @@ impl Views {
             &all.folded,
         );
         c.counter(
-            what("projector_rows", &[], FOLDERS, "Rows written to the view store"),
+            what(
+                "projector_rows",
+                &[],
+                FOLDERS,
+                "Rows written to the view store by what follows the log",
+            ),
             &all.rows,
         );
         c.histogram(
@@ -110,12 +120,15 @@ impl Views {
         self.quarantined.get_or_create(&label).set(count(quarantined));
     }
 
-    /// How far a view is behind in one shard.
-    pub fn shard(&self, view: &str, shard: u16, events: u64) {
-        let view = view.to_owned();
-        self.shard_lag
-            .get_or_create(&ViewShard { view, shard })
-            .set(count_u64(events));
+    /// How far views are behind in the shards that are folded here, and in no others: view, shard, events.
+    pub fn shards<'a>(&self, lags: impl IntoIterator<Item = (&'a str, u16, u64)>) {
+        self.shard_lag.clear();
+        for (view, shard, events) in lags {
+            let view = view.to_owned();
+            self.shard_lag
+                .get_or_create(&ViewShard { view, shard })
+                .set(count_u64(events));
+        }
     }
 
     /// Events of a shard were given to the views.
@@ -138,7 +151,7 @@ impl Views {
             .set(i64::from(is_running));
     }
 
-    /// A rebuild folded more events.
+    /// A rebuild folded more events; none when it begins.
     pub fn rebuilt(&self, view: &str, family: &str, events: u64) {
         self.rebuild_events
             .get_or_create(&label(view, family))

@@ -13,11 +13,12 @@ fn touched() -> Metrics {
     m.append(3, 900, 2_000);
     m.writing.queue("executor", 4, 1_024);
     m.request("POST", "/v1/transfers", 202, 2_000);
-    m.door.limit("rate_per_credential");
+    m.door.limit("rate-limited", 1);
     drop(m.door.running());
-    drop(m.door.socket());
+    m.door.socket(true);
+    m.door.socket(false);
     m.view("transfers", "eth_sandbox", 3, 2_000_000, 0);
-    m.views.shard("transfers", 3, 7);
+    m.views.shards([("transfers", 3, 7)]);
     m.views.folded(3, 10);
     m.views.flushed(12, 800);
     m.views.rebuilding("transfers", "eth_sandbox", true);
@@ -27,12 +28,12 @@ fn touched() -> Metrics {
     m.hub.behind(3, 1);
     m.hub.handed_out(4_000);
     m.hub.lapped();
-    m.bus.relay(3, 5, 1_000_000);
+    m.bus.relay([(3, 5, 1_000_000)]);
     m.bus.published(3, 5, 900);
     m.bus.records(RecordOutcome::Duplicate, 2);
-    m.work.workflow("advance_transfer", 3, 1);
+    m.work.workflows([("advance_transfer", 3, 1)]);
     m.chain("eth_sandbox", 10, 8, 1_000_000);
-    m.chains.node_failed("eth_sandbox");
+    m.chains.node_failed("eth_sandbox", 1);
     m.process.build("relay", "0.1.0");
     m.process.ready(true);
     m.incident("append_conflict");
@@ -117,9 +118,25 @@ fn page_should_list_every_metric() {
 #[test]
 fn what_is_held_should_be_given_back() {
     let metrics = Metrics::new();
-    let (first, second) = (metrics.door.socket(), metrics.door.socket());
+    let (first, second) = (metrics.door.running(), metrics.door.running());
     drop(first);
-    assert!(metrics.text().contains("vaultstream_sockets 1"));
+    assert!(metrics.text().contains("vaultstream_http_requests_running 1"));
     drop(second);
-    assert!(metrics.text().contains("vaultstream_sockets 0"));
+    assert!(metrics.text().contains("vaultstream_http_requests_running 0"));
+}
+
+#[test]
+fn shards_that_are_not_held_any_more_should_not_be_told() {
+    let metrics = Metrics::new();
+    metrics.bus.relay([(3, 5, 1), (4, 0, 0)]);
+    metrics.bus.relay([(4, 2, 1)]);
+    let text = metrics.text();
+    assert!(
+        text.contains("vaultstream_relay_lag_events{shard=\"4\"} 2"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("shard=\"3\""),
+        "an autoscaler would count it twice: {text}"
+    );
 }

@@ -79,6 +79,7 @@ impl Node {
             generations: Arc::new(Generations::default()),
             watermarks: Arc::new(Watermarks::default()),
             switch: Arc::new(Never),
+            observer: Arc::new(vaultstream_projectors::Unobserved),
             options: ProjectorOptions::default(),
         });
         projector.prepare().await.expect("prepared");

@@ -193,6 +193,14 @@ impl Leases for Desk {
         }
         Ok(())
     }
+    async fn held(&self, prefix: &str) -> Result<Vec<String>, LeaseError> {
+        let held = self.held.lock().expect("no panic while held");
+        Ok(held
+            .keys()
+            .filter(|name| name.starts_with(prefix))
+            .cloned()
+            .collect())
+    }
 }
 
 /// What was said, in words.
