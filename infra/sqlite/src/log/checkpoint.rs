@@ -123,7 +123,10 @@ impl Checkpoints {
             }
             std::thread::sleep(BOUND_PAUSE);
         }
-        tracing::warn!(bytes = self.uncopied, "the write-ahead log grows: a reader holds an old page");
+        tracing::warn!(
+            bytes = self.uncopied,
+            "the write-ahead log grows: a reader holds an old page"
+        );
         self.uncopied = 0;
     }
 }
