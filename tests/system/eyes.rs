@@ -145,7 +145,8 @@ async fn meet_limits(product: &Product) -> Result<()> {
     Ok(())
 }
 
-/// What an embedded process cannot tell: it has no other bus than its log, exports no spans here, and keeps no answers.
+/// What an embedded process does not tell here: it has no other bus than its log and exports no spans; its caches have a
+/// test of their own.
 const NOT_EMBEDDED: [&str; 3] = ["vaultstream_relay_", "vaultstream_spans_", "vaultstream_cache_"];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -194,6 +194,7 @@ impl Node {
             generations: self.generations.clone(),
             watermarks: self.watermarks.clone(),
             switch,
+            observer: self.told.clone(),
             options: ProjectorOptions::default(),
         });
     }
