@@ -70,7 +70,6 @@ impl Reads {
             for (shard, place) in self.store.watermarks(&at.view_ref()).await? {
                 known.entry(shard).or_insert(Mark {
                     place,
-                    hlc: Hlc::default(),
                     quarantined: 0,
                 });
             }
