@@ -6,7 +6,7 @@
 //! personal data, the time, or something read from the log.
 //!
 //! Times to live are eviction only. One thing changes rows without moving a watermark: a projector of *another* process
-//! that gets to fold a stream it had put aside; what it changes may be unseen here for [`RESPONSE_TTL`].
+//! that gets to fold a stream it had put aside; what it changes may be unseen here until such streams are counted again.
 
 mod slot;
 #[cfg(test)]
