@@ -59,6 +59,8 @@ impl Default for LaneOptions {
 
 /// Work waiting for a lane, at most.
 const INBOX: usize = 4_096;
+/// Executions concluded last whose accounts are read at every head: what they moved is news.
+const CONCLUDED: usize = 64;
 /// Executions sent per account and turn, so that following is not starved.
 const SENT_PER_TURN: usize = 32;
 
@@ -95,6 +97,7 @@ pub struct ChainLane {
     open: BTreeMap<ExecutionId, Open>,
     accounts: HashMap<AccountId, WatchedAccount>,
     rotation: VecDeque<AccountId>,
+    concluded: VecDeque<AccountId>,
     finality: Noted,
     has_recalled: bool,
 }
@@ -132,6 +135,7 @@ impl ChainLane {
             open: BTreeMap::new(),
             accounts: HashMap::new(),
             rotation: VecDeque::new(),
+            concluded: VecDeque::new(),
             finality: Noted::default(),
             has_recalled: false,
         };
@@ -303,6 +307,10 @@ impl ChainLane {
             Ok(Followed::Open) => self.mind_stuck(job, head).await,
             Ok(Followed::Done) => {
                 self.open.remove(&execution);
+                self.concluded.push_back(job.scope.account);
+                if self.concluded.len() > CONCLUDED {
+                    self.concluded.pop_front();
+                }
             }
             Err(error) => {
                 tracing::debug!(%execution, error = %Causes(&error), "not followed now; trying again");

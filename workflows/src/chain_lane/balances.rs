@@ -1,7 +1,7 @@
 //! Reads what accounts hold, at the tip and by its hash, and records what is news.
 //!
-//! Accounts with executions under way are read at every head; the others take turns, so that the cost of a head is
-//! bounded however many accounts there are.
+//! Accounts with executions under way or just concluded are read at every head; the others take turns, so that the cost
+//! of a head is bounded however many accounts there are.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,13 +20,7 @@ impl ChainLane {
     /// Whose turn it is at this head.
     fn turn_of(&mut self) -> BTreeSet<AccountId> {
         let mut turn: BTreeSet<AccountId> = self.open.values().map(|o| o.job.scope.account).collect();
-        turn.extend(
-            self.finalized
-                .iter()
-                .rev()
-                .take(64)
-                .map(|(_, job)| job.scope.account),
-        );
+        turn.extend(&self.concluded);
         for _ in 0..self.options.balances_per_head.min(self.rotation.len()) {
             if let Some(account) = self.rotation.pop_front() {
                 self.rotation.push_back(account);
