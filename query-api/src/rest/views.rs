@@ -28,7 +28,8 @@ pub(super) async fn list(
     let heads = log.heads().await?;
     let mut states = generation_states(log, &log.registry()).await?;
     let mut items = Vec::new();
-    for lag in reads.lag(&heads).await.map_err(refused)? {
+    let lags = reads.lag(log, &heads, site.services.clock.now()).await;
+    for lag in lags.map_err(refused)? {
         let parked = reads
             .quarantined_in(lag.view, &lag.family)
             .await
