@@ -67,12 +67,16 @@ async fn settle_locked(
     }
     // The first one last: what it has, all have.
     for (index, database) in databases.iter().enumerate().rev() {
-        let mut connection = database
-            .append()
-            .acquire()
-            .await
-            .map_err(opening(database.name(), "opened"))?;
-        let shards = read(database.name(), &mut connection).await?;
+        let mut own;
+        // The first one's is held already, and may be its only one.
+        let connection: &mut PgConnection = if index == 0 {
+            &mut *held
+        } else {
+            let acquired = database.append().acquire().await;
+            own = acquired.map_err(opening(database.name(), "opened"))?;
+            &mut own
+        };
+        let shards = read(database.name(), connection).await?;
         compare(databases, index, &shards, &registry, &homes)?;
         if shards.len() < known.len() {
             let fault = "it knows fewer shards than the first database: it is not the one this cluster was begun with";
@@ -83,7 +87,7 @@ async fn settle_locked(
             });
         }
         if shards.len() < registry.entries().len() {
-            write(databases, index, &mut connection, &registry, &homes).await?;
+            write(databases, index, connection, &registry, &homes).await?;
         }
     }
     Ok(Placement { registry, homes })
