@@ -172,6 +172,6 @@ async fn rebuild_should_be_refused_to_tenants_and_for_what_does_not_exist() -> R
     let refused = platform
         .post::<_, Value>("/v1/views/vaults/rebuilds", &unknown, With::default())
         .await;
-    ensure!(problem(refused)?.code == "unknown-field");
+    ensure!(problem(refused)?.code.as_str() == "unknown-field");
     Ok(())
 }
