@@ -37,8 +37,7 @@ answers! {
         position: u64,
         /// Events in the log, over the family's shards.
         head: u64,
-        /// Between its newest folded event and the newest in the log, in milliseconds; 0 when nothing is left to fold, and
-        /// where only `position` is known because another process folds.
+        /// How long the oldest event that is not folded has waited, in milliseconds; 0 when everything is folded.
         lag_ms: u64,
         /// Streams it could not fold.
         quarantined: u64,

@@ -205,12 +205,11 @@ async fn hostile_requests_should_be_refused_at_the_edge() -> Result<()> {
 
 /// Queries that would cost more than they may, or mean nothing, with the code of each and the field it names.
 fn hostile_queries() -> Vec<(&'static str, String, &'static str, Option<&'static str>)> {
-    let deep = "{ node(id: \"x\") ".to_owned() + &"{ a ".repeat(60) + &"}".repeat(61);
+    let deep = format!("{}{}", "{ vaults(first: 1) { nodes ".repeat(8), "}}".repeat(8));
     let aliases: String = (0..40)
         .map(|n| format!("a{n}: viewer {{ __typename }} "))
         .collect();
-    let cost = "{ vaults(first: 200) { edges { node { accounts { id } balances { amount { minor } } } } } \
-                transfers(first: 200) { edges { node { timeline(first: 200) { id } } } } }";
+    let cost = "{ vaults(first: 200) { nodes { transfers(first: 200) { nodes { timeline(last: 200) { nodes { id } } } } } } }";
     let bomb: String = (0..30)
         .map(|n| format!("fragment f{n} on Query {{ ...f{m} ...f{m} }} ", m = n + 1))
         .collect();

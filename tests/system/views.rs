@@ -10,7 +10,7 @@ use vaultstream_client::http::With;
 use crate::people::{Person, ended, printed};
 use crate::product::{ETHER, Product, Setup, account, address, problem};
 
-const READS: &str = "{ vaults(first: 50) { edges { node { id name balances { amount { minor } } } } } \
+const READS: &str = "{ vaults(first: 50) { edges { node { id name balances { minor } } } } \
     transfers(first: 50) { edges { node { id status } } } totals { __typename } \
     feed(first: 20) { edges { node { id type } } } search(text: \"Oper\", first: 5) { __typename } }";
 
