@@ -31,7 +31,9 @@ use trust::Trust;
 /// How many streams are kept.
 const MAX_KEPT: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 /// How often long-lived connections are told to look again while a tail is not trusted.
-const PULSE_MS: u64 = 250;
+const PULSE_MS: u64 = 150;
+/// Pause after a bus had nothing: one that says so at once is not asked without end.
+const IDLE_MS: u64 = 10;
 /// Events taken from the bus at a time.
 const BATCH: usize = 1_000;
 
@@ -224,7 +226,13 @@ impl Tail {
                 return;
             };
             match fetched {
-                Ok(events) => self.take(&directory, &events),
+                Ok(events) => {
+                    let is_news = self.take(&directory, &events);
+                    drop(directory);
+                    if !is_news {
+                        clock.sleep_ms(IDLE_MS).await;
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(shard = %self.shard, error = %Causes(&error), "the directory cannot listen; it reads the log instead");
                     drop(directory);
@@ -234,20 +242,23 @@ impl Tail {
         }
     }
 
-    fn take(&mut self, directory: &Directory, events: &[StoredEvent]) {
+    /// Forgets what has changed; whether anything was new.
+    fn take(&mut self, directory: &Directory, events: &[StoredEvent]) -> bool {
         let new: Vec<_> = events.iter().filter(|e| e.position > self.position).collect();
-        if let (Some(first), Some(last)) = (new.first(), new.last()) {
-            if first.position > self.position + 1 {
-                directory.forget_all();
-            }
-            let kept = |e: &&&StoredEvent| is_kept(e.envelope.stream.kind);
-            let changed: Vec<_> = new.iter().filter(kept).map(|e| e.envelope.stream).collect();
-            self.position = last.position;
-            if !changed.is_empty() {
-                directory.forget(&changed);
-            }
+        let (Some(first), Some(last)) = (new.first(), new.last()) else {
+            return false;
+        };
+        if first.position > self.position + 1 {
+            directory.forget_all();
+        }
+        let kept = |e: &&&StoredEvent| is_kept(e.envelope.stream.kind);
+        let changed: Vec<_> = new.iter().filter(kept).map(|e| e.envelope.stream).collect();
+        self.position = last.position;
+        if !changed.is_empty() {
+            directory.forget(&changed);
         }
         directory.trust.moved(self.shard, self.position);
+        true
     }
 }
 

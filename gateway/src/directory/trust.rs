@@ -20,7 +20,7 @@ const MAX_AGE_US: i64 = 600_000;
 /// From which age on it is renewed, by one request and before the others need it.
 const RENEW_AGE_US: i64 = 150_000;
 /// How long a tail has to come to where the log was a moment ago.
-const CATCH_UP_MS: u64 = 300;
+const CATCH_UP_MS: u64 = 200;
 /// How long a tail that did not is not asked about again.
 const DOUBT_US: i64 = 300_000;
 
