@@ -46,9 +46,9 @@ impl Node {
         panic!("redis is back, and nobody noticed");
     }
 
-    /// Asks for a second without pause; answers how many asked, and how many of them waited.
-    async fn ask_for_a_second(&self) -> (u32, u32) {
-        let (mut asked, mut waited) = (0, 0);
+    /// Asks for a second without pause; answers how many asked, and how many of them were let through to wait for Redis.
+    async fn ask_for_a_second(&self) -> (u64, u64) {
+        let (mut asked, skipped) = (0, self.link.counts().skipped);
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(1) {
             let one = Instant::now();
@@ -56,10 +56,9 @@ impl Node {
             let took = one.elapsed();
             assert!(took < Duration::from_millis(120), "{took:?} for a miss");
             asked += 1;
-            waited += u32::from(took > Duration::from_millis(20));
             tokio::task::yield_now().await;
         }
-        (asked, waited)
+        (asked, asked - (self.link.counts().skipped - skipped))
     }
 
     /// Counts alone: the burst and no more.
@@ -89,8 +88,8 @@ async fn killed_redis_should_be_a_miss_and_come_back_by_itself() {
     assert_eq!(node.cache.get("kept").await.as_deref(), Some(&b"v"[..]));
     redis.kill().expect("killed");
     let (asked, waited) = node.ask_for_a_second().await;
-    println!("killed: {asked} misses a second, {waited} of them slow");
-    assert!(asked > 1_000 && waited <= 3, "{asked} asked, {waited} waited");
+    println!("killed: {asked} misses a second, {waited} of them asked redis");
+    assert!(asked > 1_000 && waited <= 1, "{asked} asked, {waited} waited");
     node.counts_alone("a").await;
     redis.restart().expect("restarted");
     node.back().await;
@@ -103,18 +102,15 @@ async fn killed_redis_should_be_a_miss_and_come_back_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn paused_redis_should_cost_hardly_a_wait() {
+async fn paused_redis_should_cost_one_wait() {
     let redis = redis().await;
     let node = Node::on(&redis.url());
     node.cache.put("other", b"v", TTL).await;
     assert!(node.link.is_up());
     redis.pause().expect("paused");
     let (asked, waited) = node.ask_for_a_second().await;
-    println!("paused: {asked} misses a second, {waited} of them slow");
-    assert!(
-        asked > 1_000 && (1..=3).contains(&waited),
-        "{asked} asked, {waited} waited"
-    );
+    println!("paused: {asked} misses a second, {waited} of them asked redis");
+    assert!(asked > 1_000 && waited == 1, "{asked} asked, {waited} waited");
     node.counts_alone("c").await;
     redis.resume().expect("resumed");
     node.back().await;
@@ -159,6 +155,7 @@ async fn commands_under_way_when_redis_dies_should_end_in_time() {
 async fn emptied_redis_should_be_misses_and_full_buckets() {
     let redis = redis().await;
     let node = Node::on(&redis.url());
+    node.back().await;
     node.cache.put("kept", b"v", TTL).await;
     assert_eq!(node.limits.take("e", 5, RATE).await, Verdict::Go);
     let client = redis::Client::open(redis.url()).expect("an address");
