@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use vaultstream_domain::ports::{Bus, Cache, Clock, EventLog, Publisher, RateLimits, ViewStore};
-use vaultstream_event_schemas::{Family, Slug};
+use vaultstream_event_schemas::Family;
 use vaultstream_infra_kafka::{
     Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
 };
