@@ -153,7 +153,7 @@ const NOT_EMBEDDED: [&str; 3] = ["vaultstream_relay_", "vaultstream_spans_", "va
 async fn every_documented_metric_should_be_told_and_say_what_happened() -> Result<()> {
     let product = Setup::new()?.start()?;
     let mut socket = subscribe(&product).await?;
-    let from = product.vault("Operations").await?;
+    let from = product.new_vault("Eyes", ETHER).await?;
     let to = address(&product.vault("Payouts").await?)?;
     let id = product.transfer(&from, &to, ETHER / 1_000, "eyes").await?;
     product.completed(&id).await?;
