@@ -276,7 +276,7 @@ async fn views_are_rebuilt(roles: &Roles, product: &Product) -> Result<()> {
             "{rebuilt:?}"
         );
     }
-    pay(product, "after a rebuild").await?;
+    pay(product, "after-a-rebuild").await?;
     let page = product.client.transfers(None).await?;
     ensure!(page.items.len() == 2, "{page:?}");
     Ok(())
