@@ -112,12 +112,12 @@ pub async fn run(out: &mut Vec<BenchLine>, extent: Extent) -> Result<()> {
     let installation = tokio::task::spawn_blocking(Installation::start).await??;
     installation.migrate()?;
     let log = installation.log().await?;
-    let mut tenant = Tenant::found(log.clone(), 1).await?;
-    transfers::run(out, &installation, &log, &mut tenant).await?;
+    transfers::run(out, &installation, &log).await?;
 
     let behind = [installation.role("relay")?, installation.role("projectors")?];
     let door = installation.role("query-api")?;
     caught_up(&door.address).await?;
+    let mut tenant = Tenant::found(log.clone(), 2).await?;
     let p99_ms = from_commit(&door.address, &mut tenant).await?;
     out.push(BenchLine::at_most(
         "cluster: commit to GraphQL subscriber, 1,000 events/s, p99",

@@ -75,8 +75,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     macro_rules! measure {
         ($($module:ident($($argument:expr)?)),* $(,)?) => {$(
             if wants(stringify!($module)) {
-                $module::run(&mut out $(, $argument)?).await?;
+                let measured = $module::run(&mut out $(, $argument)?).await;
+                // What was measured before something failed is told, too.
                 met &= print(&mut out);
+                measured?;
             }
         )*};
     }
