@@ -5,6 +5,7 @@
 //! repetitions, commands that change nothing, several streams in one command.
 
 #[path = "../../projectors/tests/views/history.rs"]
+#[expect(dead_code, reason = "the views' own tests ask more of it")]
 mod history;
 #[path = "../../projectors/tests/views/life.rs"]
 mod life;

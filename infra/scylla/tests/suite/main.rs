@@ -4,6 +4,7 @@
 mod contract;
 mod faults;
 #[path = "../../../../projectors/tests/views/history.rs"]
+#[expect(dead_code, reason = "the views' own tests ask more of it")]
 mod history;
 #[path = "../../../../projectors/tests/views/life.rs"]
 mod life;
