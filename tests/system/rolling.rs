@@ -43,12 +43,14 @@ struct Load {
     taken: Arc<AtomicUsize>,
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn upgrade_should_roll_under_load_without_a_failed_command() -> Result<()> {
+    let (roles, doors, behind) = Roles::running().await?;
+    upgrade(&roles, doors, behind).await
+}
+
 /// Replaces everything. `doors` and `behind` are of this build; `doors` end first, because doors are two roles from here on.
-pub async fn upgrade(
-    roles: &Roles,
-    mut doors: Product,
-    mut behind: Vec<(&'static str, Process)>,
-) -> Result<()> {
+async fn upgrade(roles: &Roles, mut doors: Product, mut behind: Vec<(&'static str, Process)>) -> Result<()> {
     let (from, payouts) = (doors.vault("Operations").await?, doors.vault("Payouts").await?);
     let (commands, queries) = (Balancer::start(&doors.key), Balancer::start(&doors.key));
     let mut old = Vec::new();
