@@ -55,11 +55,12 @@ impl Process {
             &all.incidents,
         );
         c.gauge(
-            what(
-                "lease_held",
-                &["lease"],
-                "1 while this process holds the lease, 0 while it would take it",
-            ),
+            What {
+                name: "lease_held",
+                labels: &["lease"],
+                roles: "relay, projectors, workflows, watchers",
+                help: "1 while this process holds the lease, 0 while it would take it",
+            },
             &all.lease_held,
         );
         c.gauge(
