@@ -77,7 +77,9 @@ pub struct Told {
 
 impl Observer for Told {
     fn observe(&self, fact: &Fact<'_>) {
-        let count = |counter: &AtomicUsize, more: usize| drop(counter.fetch_add(more, Ordering::SeqCst));
+        let count = |counter: &AtomicUsize, more: usize| {
+            counter.fetch_add(more, Ordering::SeqCst);
+        };
         match fact {
             Fact::Folded { events, .. } => count(&self.folded, *events),
             Fact::Flushed { rows, .. } => count(&self.rows, *rows),
