@@ -24,7 +24,8 @@ const EVENTS_PER_SECOND: u32 = 1_000;
 const SECONDS: u32 = 10;
 /// Events of one append: one every five milliseconds.
 const TOGETHER: u32 = 5;
-const WARM_UP: u32 = 500;
+/// Three seconds: processes that have just started make tables, connect and grow before they are quick.
+const WARM_UP: u32 = 3_000;
 const TARGET_MS: f64 = 10.0;
 /// What subscribers ask for.
 pub const QUERY: &str =

@@ -2,9 +2,10 @@
 //! the process; then the same with one in a hundred more that never reads.
 //!
 //! A hundred organizations have five keys each, and a key twenty sockets, as many as it may. Each organization has an
-//! event a second, all spread over the second.
+//! event a second, all spread over the second, and comes from an address of its own, as the door counts strangers.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,12 @@ const UNREAD: usize = 32;
 /// The smallest window a socket takes.
 const NO_BUFFER: u32 = 2_048;
 
+/// The first address that a tenant comes from: all of 127.0.0.0/8 is this machine.
+const HOME: u32 = u32::from_be_bytes([127, 0, 1, 1]);
+
+/// A key and the address it is used from.
+type Caller = (String, Ipv4Addr);
+
 type Socket = WebSocketStream<TcpStream>;
 
 /// Measures.
@@ -46,11 +53,12 @@ pub async fn run(out: &mut Vec<BenchLine>, door: &Role, log: &Arc<dyn EventLog>)
     let (mut readers, mut others) = (Vec::new(), Vec::new());
     for number in 0..TENANTS {
         let mut tenant = Tenant::found(log.clone(), 100 + number).await?;
+        let from = Ipv4Addr::from(HOME + number);
         for _ in 0..KEYS {
-            let key = tenant.key().await?;
-            readers.extend(std::iter::repeat_n(key, SOCKETS_OF_A_KEY));
+            let caller = (tenant.key().await?, from);
+            readers.extend(std::iter::repeat_n(caller, SOCKETS_OF_A_KEY));
         }
-        others.push(tenant.key().await?);
+        others.push((tenant.key().await?, from));
         tenants.push(tenant);
     }
     let sockets = open_all(&door.address, readers, 1, None).await?;
@@ -191,17 +199,17 @@ async fn write(tenants: &mut [Tenant], seconds: u32, committed: &mut HashMap<Str
     Ok(())
 }
 
-/// A socket for each key, some at a time.
+/// A socket for each caller, some at a time.
 async fn open_all(
     address: &str,
-    keys: Vec<String>,
+    callers: Vec<Caller>,
     subscriptions: usize,
     window: Option<u32>,
 ) -> Result<Vec<Socket>> {
     let begun = Instant::now();
-    let opening = keys
+    let opening = callers
         .into_iter()
-        .map(|key| open(address, key, subscriptions, window));
+        .map(|caller| open(address, caller, subscriptions, window));
     let mut opening = futures::stream::iter(opening).buffer_unordered(OPENING);
     let mut sockets = Vec::new();
     while let Some(socket) = opening.next().await {
@@ -211,8 +219,14 @@ async fn open_all(
     Ok(sockets)
 }
 
-async fn open(address: &str, key: String, subscriptions: usize, window: Option<u32>) -> Result<Socket> {
+async fn open(
+    address: &str,
+    (key, from): Caller,
+    subscriptions: usize,
+    window: Option<u32>,
+) -> Result<Socket> {
     let tcp = TcpSocket::new_v4()?;
+    tcp.bind((from, 0).into())?;
     if let Some(bytes) = window {
         tcp.set_recv_buffer_size(bytes)?;
     }
