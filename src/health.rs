@@ -89,7 +89,7 @@ impl State {
         ages.max().unwrap_or(0) / 1_000
     }
 
-    fn body(&self, chains: Vec<Value>) -> Value {
+    fn body(&self, chains: &[Value]) -> Value {
         let status = if self.is_fresh() { "ready" } else { "behind" };
         let mut body = json!({ "status": status, "chains": chains });
         if let Some(lag) = &self.views {
@@ -170,8 +170,8 @@ async fn ready(Shared(health): Shared<Health>) -> Response {
         return unready(json!({ "status": "draining" }));
     }
     match state {
-        Ok(state) if state.is_fresh() => Json(state.body(chains)).into_response(),
-        Ok(state) => unready(state.body(chains)),
+        Ok(state) if state.is_fresh() => Json(state.body(&chains)).into_response(),
+        Ok(state) => unready(state.body(&chains)),
         Err(detail) => unready(json!({ "status": "unavailable", "detail": detail, "chains": chains })),
     }
 }

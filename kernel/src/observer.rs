@@ -158,7 +158,7 @@ impl Observer for TracingObserver {
                 tracing::trace!(commands, bytes, micros, "batch appended");
             }
             Fact::Overloaded { use_case } => {
-                tracing::warn!(use_case, "no room in the executor's queue in time")
+                tracing::warn!(use_case, "no room in the executor's queue in time");
             }
             Fact::Conflicted {
                 use_case,

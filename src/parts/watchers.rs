@@ -84,7 +84,7 @@ impl Lane {
             match self.reads.watermarks(ViewName::Transfers).await {
                 Ok(marks) => break marks.get(&shard).map(|mark| mark.place),
                 Err(error) => {
-                    tracing::warn!(%shard, error = %Causes(&error), "the to-do view cannot be read yet")
+                    tracing::warn!(%shard, error = %Causes(&error), "the to-do view cannot be read yet");
                 }
             }
             tokio::select! {

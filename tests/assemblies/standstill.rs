@@ -103,6 +103,10 @@ impl Life {
 
 /// What append and hearing took in a good quarter of all beats, in milliseconds: what else the machine does shows in the
 /// others.
+#[expect(
+    clippy::float_arithmetic,
+    reason = "milliseconds are shown with their fraction"
+)]
 fn quarter(beats: &[Beat]) -> [f64; 2] {
     let of: [fn(&Beat) -> Duration; 2] = [|beat| beat.append, |beat| beat.heard];
     of.map(|of| {

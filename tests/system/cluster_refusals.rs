@@ -3,12 +3,11 @@
 //!
 //! The role is the relay: it asks everything of PostgreSQL and of Kafka, and needs nothing else.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -63,31 +62,17 @@ node = {{ kind = "evm", url = "http://127.0.0.1:1" }}
     }
 
     /// Runs the relay, which has to refuse; what it said and how long that took.
-    fn refused(&self, dir: &Path) -> Result<(String, Duration)> {
-        let mut command = Command::new(program("VAULTSTREAM_BIN")?);
+    async fn refused(&self, dir: &Path) -> Result<(String, Duration)> {
+        let mut command = tokio::process::Command::new(program("VAULTSTREAM_BIN")?);
         command.args(["serve", "--role", "relay", "--listen", "127.0.0.1:0", "--config"]);
         command.arg(self.write(dir)?).arg("--data-dir").arg(dir);
+        command.stdout(Stdio::null()).kill_on_drop(true);
         let begun = Instant::now();
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break status;
-            }
-            if begun.elapsed() > SOON {
-                child.kill()?;
-                child.wait()?;
-                bail!("it still runs after {SOON:?}");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        let (took, mut said) = (begun.elapsed(), String::new());
-        child
-            .stderr
-            .take()
-            .context("it is piped")?
-            .read_to_string(&mut said)?;
-        ensure!(!status.success(), "it ended well: {said}");
-        Ok((said, took))
+        let ended = tokio::time::timeout(SOON, command.output()).await;
+        let ended = ended.with_context(|| format!("it still runs after {SOON:?}"))??;
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        ensure!(!ended.status.success(), "it ended well: {said}");
+        Ok((said, begun.elapsed()))
     }
 }
 
@@ -134,8 +119,8 @@ async fn make_topic(told: &Told, partitions: i32) -> Result<()> {
 }
 
 /// One refusal: the words that say what was found, what was wanted and what to do.
-fn check(what: &str, told: &Told, dir: &Path, words: &[&str]) -> Result<()> {
-    let (said, took) = told.refused(dir).with_context(|| what.to_owned())?;
+async fn check(what: &str, told: &Told, dir: &Path, words: &[&str]) -> Result<()> {
+    let (said, took) = told.refused(dir).await.with_context(|| what.to_owned())?;
     let last = said.lines().last().unwrap_or_default();
     ensure!(last.starts_with("vaultstream: "), "{what}: {said}");
     for word in words {
@@ -170,7 +155,7 @@ async fn role_should_refuse_engines_that_are_not_as_it_needs_them() -> Result<()
         url: url.replace("righteous", "hunter2"),
         ..told()
     };
-    check("wrong credentials", &wrong, dir, &words)?;
+    check("wrong credentials", &wrong, dir, &words).await?;
 
     run(&url, "CREATE DATABASE old").await?;
     let (server, _) = url.rsplit_once('/').context("a url names its database")?;
@@ -184,10 +169,10 @@ async fn role_should_refuse_engines_that_are_not_as_it_needs_them() -> Result<()
     )
     .await?;
     let words = ["PostgreSQL 14.12", "version 15 or newer", "upgrade the server"];
-    check("an old server", &Told { url: old, ..told() }, dir, &words)?;
+    check("an old server", &Told { url: old, ..told() }, dir, &words).await?;
 
     let words = ["run the role `migrate`"];
-    check("no schema yet", &told(), dir, &words)?;
+    check("no schema yet", &told(), dir, &words).await?;
     make_tables(&told(), dir)?;
 
     let shards = r#"["core", "audit", "eth_sandbox:0"]"#;
@@ -197,27 +182,28 @@ async fn role_should_refuse_engines_that_are_not_as_it_needs_them() -> Result<()
         &Told { shards, ..told() },
         dir,
         &words,
-    )?;
+    )
+    .await?;
     let shards = r#"["core", "eth_sandbox:one"]"#;
     let words = ["postgres.databases", "eth_sandbox:FIRST-LAST"];
-    check("a part that is none", &Told { shards, ..told() }, dir, &words)?;
+    check("a part that is none", &Told { shards, ..told() }, dir, &words).await?;
 
     let words = ["belongs to cluster `first`", "`second`", "databases of its own"];
     let second = Told {
         cluster: "second",
         ..told()
     };
-    check("two clusters on one database", &second, dir, &words)?;
+    check("two clusters on one database", &second, dir, &words).await?;
 
     let words = [".core.events is missing", "serve --role migrate"];
-    check("a missing topic", &told(), dir, &words)?;
+    check("a missing topic", &told(), dir, &words).await?;
     make_topic(&told(), 3).await?;
     let words = [
         "has 3 partitions",
         "2 shards",
         "choose another prefix, or delete the topic",
     ];
-    check("partitions that are not the shards", &told(), dir, &words)?;
+    check("partitions that are not the shards", &told(), dir, &words).await?;
 
     run(
         &url,
@@ -225,6 +211,6 @@ async fn role_should_refuse_engines_that_are_not_as_it_needs_them() -> Result<()
     )
     .await?;
     let words = ["has schema 99", "this build knows", "run the newer build"];
-    check("a schema from the future", &told(), dir, &words)?;
+    check("a schema from the future", &told(), dir, &words).await?;
     Ok(())
 }

@@ -58,6 +58,7 @@ impl Scrape {
     }
 
     /// The sum of a metric's samples that say `label` of themselves; none when there is no such sample.
+    #[expect(clippy::float_arithmetic, reason = "metrics are floating-point numbers")]
     pub fn sum(&self, name: &str, label: &str) -> Option<f64> {
         let mut sum = None;
         for line in self.0.lines().filter(|line| !line.starts_with('#')) {

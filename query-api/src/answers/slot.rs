@@ -37,7 +37,11 @@ impl Question {
     /// A query of a caller; none when its answer is not to be kept.
     pub fn graphql(fields: &Fields, caller: &Caller, query: &mut Query) -> Option<Self> {
         let touches = fields.touched(query.parsed_query().ok()?)?;
-        let actor = touches.actor.then(|| caller.actor()).unwrap_or_default();
+        let actor = if touches.actor {
+            caller.actor()
+        } else {
+            Default::default()
+        };
         let variables = serde_json::to_vec(&query.variables).ok()?;
         let question = Self::new("graphql", caller.organization, touches)
             .part(caller.scopes().join(" "))
