@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use vaultstream_domain::ports::event_log::{Head, LogError};
+use vaultstream_domain::ports::event_log::LogError;
 use vaultstream_domain::ports::view_store::{Flush, RowWrite, ViewRef, ViewStore, ViewStoreError};
 use vaultstream_domain::ports::{Clock, EventLog, Spawn};
+use vaultstream_event_schemas::token::Place;
 use vaultstream_event_schemas::{Family, Hlc, Registry, ShardNumber};
 use vaultstream_kernel::tailer::Tailer;
 
@@ -27,6 +28,9 @@ use crate::views::{tables_of, view};
 use crate::watermarks::Watermarks;
 use crate::worker::{Control, Worker};
 
+/// How often the log is looked at before marks are believed to be of another history, and the pause in between.
+const FOREIGN_LOOKS: u32 = 5;
+const FOREIGN_PAUSE_MS: u64 = 100;
 /// Requests that may wait for a worker.
 const CONTROLS: usize = 8;
 
@@ -180,10 +184,9 @@ impl Projector {
 
     /// Makes the tables of every generation that is read, so that reads can be answered. [`Self::run`] does it too.
     pub async fn prepare(&self) -> Result<(), ProjectorError> {
-        let heads = self.parts.log.heads().await?;
         for name in ViewName::ALL {
             for family in self.families_of(name) {
-                self.prepare_view(name, family, &heads).await?;
+                self.prepare_view(name, family).await?;
             }
         }
         Ok(())
@@ -197,22 +200,13 @@ impl Projector {
 
     /// Makes a generation's tables, empties them when they followed another history, and answers whether the fold that
     /// filled them is today's.
-    async fn prepare_view(
-        &self,
-        name: ViewName,
-        family: Family,
-        heads: &BTreeMap<ShardNumber, Head>,
-    ) -> Result<bool, ProjectorError> {
+    async fn prepare_view(&self, name: ViewName, family: Family) -> Result<bool, ProjectorError> {
         let (store, view) = (&self.parts.store, view(name));
         let generation = self.parts.generations.current(name, &family);
         let at = name.at(family, generation);
         store.create(&at, &tables_of(view.as_ref())).await?;
         let marks = store.watermarks(&at).await?;
-        let is_foreign = marks.iter().any(|(shard, place)| {
-            let head = heads.get(shard);
-            place.position > 0
-                && head.is_none_or(|h| h.incarnation != place.incarnation || h.position < place.position)
-        });
+        let is_foreign = self.is_foreign(&marks).await?;
         if is_foreign {
             tracing::warn!(view = at.view, family = %at.family, "the view followed another history; it is folded anew");
             store.drop_generation(&at).await?;
@@ -225,6 +219,27 @@ impl Projector {
             }
             Some(version) => Ok(version == u64::from(view.version())),
         }
+    }
+
+    /// Whether marks are of another history than the log's. Whoever keeps the view beside this process moves its marks, and
+    /// what is known of the log's heads may be a moment old: marks are taken to be beyond the log only when they stay so.
+    async fn is_foreign(&self, marks: &BTreeMap<ShardNumber, Place>) -> Result<bool, LogError> {
+        for look in 0..FOREIGN_LOOKS {
+            if look > 0 {
+                self.parts.clock.sleep_ms(FOREIGN_PAUSE_MS).await;
+            }
+            let heads = self.parts.log.heads().await?;
+            let is_beyond = marks.iter().any(|(shard, place)| {
+                place.position > 0
+                    && heads
+                        .get(shard)
+                        .is_none_or(|h| h.incarnation != place.incarnation || h.position < place.position)
+            });
+            if !is_beyond {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub(crate) async fn version_of(&self, at: &ViewRef) -> Result<Option<u64>, ViewStoreError> {
@@ -268,12 +283,11 @@ impl Projector {
 
     /// Keeps all views until `shutdown`, and rebuilds those that operators ask for; returns when every worker has flushed and stopped.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), ProjectorError> {
-        let heads = self.parts.log.heads().await?;
         let (mut kept, mut stale): (HashMap<ShardNumber, Vec<LaneParts>>, Vec<_>) =
             (HashMap::new(), Vec::new());
         for name in ViewName::ALL {
             for family in self.families_of(name) {
-                if !self.prepare_view(name, family.clone(), &heads).await? {
+                if !self.prepare_view(name, family.clone()).await? {
                     stale.push((name, family));
                     continue;
                 }
