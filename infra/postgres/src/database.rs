@@ -153,6 +153,8 @@ const APPEND: &[(&str, &str)] = &[
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    // A table of few living rows would be read whole once and kept, dead versions and all, instead of asked by key.
+    ("enable_material", "off"),
     ("jit", "off"),
 ];
 /// Settings of connections that read.

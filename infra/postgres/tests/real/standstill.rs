@@ -87,6 +87,8 @@ async fn foreign_transaction_held_open_should_change_nothing() {
     for _ in 0..850 {
         beat(&log, &mut writers).await;
     }
+    // What autovacuum does when it likes: plans are made anew, for a table that seems to have four rows.
+    run(&url, "ANALYZE vaultstream.stream_head").await;
     let (late, more) = counted(&url, &log, &mut writers, updates + 3_400).await;
     for _ in 0..150 {
         beat(&log, &mut writers).await;
