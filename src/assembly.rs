@@ -75,6 +75,8 @@ pub struct Assembly {
     pub rng: Arc<dyn Rng>,
     /// Tasks.
     pub spawn: Arc<dyn Spawn>,
+    /// Tasks that fold; they may be late.
+    pub folding: Arc<dyn Spawn>,
     /// Tasks that give something back when the process stops.
     pub tasks: TaskTracker,
     /// What this process reads, announced.
@@ -101,6 +103,7 @@ impl Assembly {
         config: &Config,
         roles: &Roles,
         observed: &Arc<Observed>,
+        folding: &Handle,
         stop: &CancellationToken,
     ) -> Result<Self> {
         let observer: Arc<dyn Observer> = observed.clone();
@@ -153,6 +156,7 @@ impl Assembly {
             ids,
             rng: Arc::new(SystemRng),
             spawn,
+            folding: Arc::new(TokioSpawn::new(folding.clone())),
             tasks: TaskTracker::new(),
             executor,
             log_bus,

@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use vaultstream_infra_runtime::give_way;
 use vaultstream_infra_telemetry::{LogFormat, LogOptions, Metrics, SpanOptions, Telemetry};
 use vaultstream_query_api::Drain;
 use vaultstream_workflows::Services as WorkflowServices;
 
 use crate::assembly::Assembly;
-use crate::config::{Config, LogFormat as ConfiguredFormat, Overrides};
+use crate::config::{Config, Kind, LogFormat as ConfiguredFormat, Overrides};
 use crate::event_versions::Overtaken;
 use crate::faults::HaltAt;
 use crate::observer::Observed;
@@ -51,6 +53,8 @@ pub fn run(file: Option<&Path>, overrides: &Overrides, roles: &Roles, demo: bool
         .process
         .build(&roles.to_string(), env!("CARGO_PKG_VERSION"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Folding may be late; a command that somebody waits for may not. In a cluster nobody shares a process with doors.
+    let folding = give_way::runtime(config.assembly.kind == Kind::Embedded)?;
     let telemetry = {
         let _inside = runtime.enter();
         let spans = SpanOptions {
@@ -63,12 +67,19 @@ pub fn run(file: Option<&Path>, overrides: &Overrides, roles: &Roles, demo: bool
         };
         Telemetry::start(&logs, &spans, &metrics)?
     };
-    let served = runtime.block_on(serve(config, roles, &metrics, demo));
+    let served = runtime.block_on(serve(config, roles, &metrics, folding.handle(), demo));
+    folding.shutdown_background();
     telemetry.shutdown();
     served
 }
 
-async fn serve(config: Config, roles: &Roles, metrics: &Metrics, demo: bool) -> Result<()> {
+async fn serve(
+    config: Config,
+    roles: &Roles,
+    metrics: &Metrics,
+    folding: &Handle,
+    demo: bool,
+) -> Result<()> {
     let stop = CancellationToken::new();
     let dashboard = Dashboard::read(&config.web_dir)?;
     // The port is taken first: a second process fails before it touches anything.
@@ -80,7 +91,7 @@ async fn serve(config: Config, roles: &Roles, metrics: &Metrics, demo: bool) -> 
     })?;
     let address = listener.local_addr()?;
     let observed = Arc::new(Observed::new(metrics.clone()));
-    let assembly = Assembly::open(&config, roles, &observed, &stop).await?;
+    let assembly = Assembly::open(&config, roles, &observed, folding, &stop).await?;
     let seeds = seeds(&config, &assembly);
     if roles.has(Role::Migrate) {
         seeds.platform().await?;

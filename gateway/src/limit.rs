@@ -5,11 +5,13 @@
 //!
 //! Where several processes share their limits, a bucket of this process is filled from a shared one, many tokens at a
 //! time: a request rarely waits for the shared store, and what a process has taken and not used is lost to the caller
-//! only until its next request here.
+//! only until its next request here. One request of a caller asks the shared store and the others wait for what it
+//! brings: a thousand that come at once would each take enough for all of them, and leave nothing.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
@@ -68,8 +70,25 @@ pub struct Limiter {
 /// Buckets that other processes share.
 struct Shared {
     limits: Arc<dyn RateLimits>,
-    /// Tokens of the shared bucket that this process has taken and not used.
-    prepaid: Mutex<LruCache<Caller, u32>>,
+    callers: Mutex<LruCache<Caller, Arc<Prepaid>>>,
+}
+
+/// What this process has of a shared bucket.
+#[derive(Default)]
+struct Prepaid {
+    /// Tokens taken and not used.
+    tokens: AtomicU32,
+    /// Whoever holds it asks the shared store; it says until when nothing is to be had, in microseconds.
+    refused_until: tokio::sync::Mutex<i64>,
+}
+
+impl Prepaid {
+    fn use_one(&self) -> bool {
+        let less = |tokens: u32| tokens.checked_sub(1);
+        self.tokens
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, less)
+            .is_ok()
+    }
 }
 
 /// Which part of a burst is taken from a shared bucket at a time, and the most tokens.
@@ -94,7 +113,7 @@ impl Limiter {
     pub fn shared(mut self, limits: Arc<dyn RateLimits>) -> Self {
         self.shared = Some(Shared {
             limits,
-            prepaid: Mutex::new(LruCache::new(MAX_CALLERS)),
+            callers: Mutex::new(LruCache::new(MAX_CALLERS)),
         });
         self
     }
@@ -110,7 +129,7 @@ impl Limiter {
         match &self.shared {
             Some(shared) if here.allowed => {
                 shared
-                    .take(caller, self.quota)
+                    .take(caller, self.quota, now)
                     .await
                     .map_or(here, |wait| Verdict {
                         allowed: false,
@@ -151,9 +170,23 @@ impl Limiter {
 
 impl Shared {
     /// Uses one token; answers in how many seconds there is one when there is none.
-    async fn take(&self, caller: Caller, quota: Quota) -> Option<u64> {
-        if self.use_prepaid(caller) {
+    async fn take(&self, caller: Caller, quota: Quota, now: Timestamp) -> Option<u64> {
+        let prepaid = Arc::clone(
+            self.callers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(caller, Arc::default),
+        );
+        if prepaid.use_one() {
             return None;
+        }
+        let mut refused_until = prepaid.refused_until.lock().await;
+        if prepaid.use_one() {
+            return None;
+        }
+        let wait_us = *refused_until - now.as_micros();
+        if wait_us > 0 {
+            return Some(seconds(wait_us));
         }
         let taken = (quota.burst / SHARE).clamp(1, MAX_TAKEN);
         let rate = Rate {
@@ -162,29 +195,15 @@ impl Shared {
         };
         match self.limits.take(&caller.to_string(), taken, rate).await {
             SharedVerdict::Go => {
-                let mut prepaid = self.prepaid.lock().unwrap_or_else(PoisonError::into_inner);
-                let left = prepaid.get(&caller).copied().unwrap_or(0);
-                prepaid.put(caller, left.saturating_add(taken - 1));
+                // Only whoever holds the turn adds, so nothing overflows.
+                prepaid.tokens.fetch_add(taken - 1, Ordering::AcqRel);
                 None
             }
-            SharedVerdict::Wait(wait) => Some(
-                wait.as_millis()
-                    .div_ceil(1_000)
-                    .max(1)
-                    .try_into()
-                    .unwrap_or(u64::MAX),
-            ),
-        }
-    }
-
-    fn use_prepaid(&self, caller: Caller) -> bool {
-        let mut prepaid = self.prepaid.lock().unwrap_or_else(PoisonError::into_inner);
-        match prepaid.get_mut(&caller) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                true
+            SharedVerdict::Wait(wait) => {
+                let wait_us = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX).max(1);
+                *refused_until = now.as_micros().saturating_add(wait_us);
+                Some(seconds(wait_us))
             }
-            _ => false,
         }
     }
 }
@@ -283,5 +302,26 @@ mod tests {
             assert!(verdict.allowed || verdict.reset_seconds == 2, "{verdict:?}");
         }
         assert_eq!(allowed, 16, "two doors with one bucket let in as many as one");
+    }
+
+    #[tokio::test]
+    async fn callers_that_come_at_once_should_take_no_more_than_they_use() {
+        /// A shared bucket that answers late.
+        struct Late(Fixed);
+        #[async_trait::async_trait]
+        impl RateLimits for Late {
+            async fn take(&self, name: &str, cost: u32, rate: Rate) -> SharedVerdict {
+                tokio::task::yield_now().await;
+                self.0.take(name, cost, rate).await
+            }
+        }
+        let quota = Quota {
+            per_second: 1,
+            burst: 80,
+        };
+        let limiter = Limiter::new(quota).shared(Arc::new(Late(Fixed(Mutex::new(80)))));
+        let asked = (0..80).map(|_| limiter.take(ANYONE, at(0)));
+        let allowed = futures::future::join_all(asked).await;
+        assert_eq!(allowed.iter().filter(|verdict| verdict.allowed).count(), 80);
     }
 }

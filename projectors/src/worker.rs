@@ -64,12 +64,16 @@ struct Session {
     place: Place,
     flushed_at: Timestamp,
     flush_took_us: u64,
+    /// How many rows the last flush wrote.
+    flushed_rows: usize,
     /// The last batch was a full one, so more events wait: writes are gathered for longer.
     is_behind: bool,
 }
 
 /// How much longer writes are gathered while events wait.
 const BEHIND: u64 = 20;
+/// How much longer they are gathered while many come: rows that change twice in a moment are then written once.
+const BUSY: u64 = 4;
 
 async fn fetch(mut follower: Follower) -> Fetched {
     let batch = follower.next().await;
@@ -110,6 +114,7 @@ impl Worker {
             place: start,
             flushed_at: Timestamp::default(),
             flush_took_us: 0,
+            flushed_rows: 0,
             is_behind: false,
         };
         let follower = self.tailer.follow(Mark::at(self.shard, start)).await?;
@@ -150,7 +155,11 @@ impl Worker {
     /// How long a flush may still wait for company, in milliseconds: twice as long as the last one took, so that a store
     /// that is slow is written to less often, and one that is fast is fresh.
     fn flush_due_ms(&self, session: &Session, pending: usize) -> u64 {
-        let patience = if session.is_behind { BEHIND } else { 1 };
+        let patience = match session {
+            Session { is_behind: true, .. } => BEHIND,
+            Session { flushed_rows, .. } if *flushed_rows * 2 > self.options.flush_rows => BUSY,
+            Session { .. } => 1,
+        };
         let enough = self
             .options
             .flush_rows
@@ -285,6 +294,7 @@ impl Session {
         self.flushed_at = clock.now();
         let took = self.flushed_at.as_micros().saturating_sub(begun);
         self.flush_took_us = u64::try_from(took).unwrap_or(0);
-        Ok(rows.iter().sum())
+        self.flushed_rows = rows.iter().sum();
+        Ok(self.flushed_rows)
     }
 }

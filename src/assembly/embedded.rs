@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use vaultstream_domain::ports::{Clock, EventLog};
 use vaultstream_event_schemas::Family;
-use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache};
+use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache, give_way};
 use vaultstream_infra_sqlite::views::{SqliteViews, ViewOptions};
 use vaultstream_infra_sqlite::{
     Options as LogOptions, SqliteLeases, SqliteLog, SqliteProgress, SqliteVersionGate,
@@ -34,7 +34,10 @@ pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engines> {
         .iter()
         .map(|e| e.family.clone())
         .collect();
-    let views = SqliteViews::open(&ViewOptions::new(dir.join("views"), kept.into_iter().collect()))
+    let views = SqliteViews::open(&ViewOptions {
+        on_writer_start: give_way::give_way,
+        ..ViewOptions::new(dir.join("views"), kept.into_iter().collect())
+    })
         .context("the views cannot be opened")?;
     let progress = SqliteProgress::open(&dir.join("progress.db")).context("progress cannot be opened")?;
     let leases = SqliteLeases::open(&dir.join("leases.db")).context("leases cannot be opened")?;

@@ -12,7 +12,7 @@ use vaultstream_projectors::{
     switched,
 };
 
-use super::{Work, under_lease};
+use super::{Group, Work, under_lease};
 use crate::assembly::Assembly;
 
 /// How long an old generation stays where other processes may still read it, in milliseconds.
@@ -45,7 +45,7 @@ impl Views {
             log: engines.log.clone(),
             tailer: assembly.bus_tailer.clone(),
             clock: assembly.clock.clone(),
-            spawn: assembly.spawn.clone(),
+            spawn: assembly.folding.clone(),
             registry: registry.clone(),
             generations: generations.clone(),
             watermarks: watermarks.clone(),
@@ -112,17 +112,20 @@ impl Views {
         for family in families {
             let (parts, lease) = (self.parts.clone(), format!("projectors/{family}"));
             under_lease(assembly, lease, stop, move |token| {
-                keep(parts.clone(), family.clone(), token)
+                let (group, parts, family) = (Group::new(&parts.spawn), parts.clone(), family.clone());
+                let work: Work = Box::pin(async move {
+                    group.spawn("projectors", keep(parts, family, token));
+                    group.ended().await;
+                });
+                work
             });
         }
     }
 }
 
-fn keep(parts: ProjectorParts, family: Family, stop: CancellationToken) -> Work {
-    Box::pin(async move {
-        let projector = Projector::of_families(parts, vec![family.clone()]);
-        if let Err(error) = projector.run(stop).await {
-            tracing::error!(%family, error = %Causes(&error), "the projectors of a family ended");
-        }
-    })
+async fn keep(parts: ProjectorParts, family: Family, stop: CancellationToken) {
+    let projector = Projector::of_families(parts, vec![family.clone()]);
+    if let Err(error) = projector.run(stop).await {
+        tracing::error!(%family, error = %Causes(&error), "the projectors of a family ended");
+    }
 }

@@ -1,4 +1,4 @@
-//! From commit to subscriber: 1,000 events a second go into the log, and a GraphQL subscriber over a real WebSocket notes
+//! From commit to subscriber: 1,000 new transfers a second go into the log, and a GraphQL subscriber over a real WebSocket notes
 //! when each arrives. The clock of an event starts when its append was answered; views are folded in between.
 
 mod side;
@@ -29,7 +29,7 @@ const WARM_UP: u32 = 3_000;
 const TARGET_MS: f64 = 10.0;
 /// What subscribers ask for.
 pub const QUERY: &str =
-    "subscription { events(types: [\"transfer.approved\"]) { cursor event { id type position } } }";
+    "subscription { events(types: [\"transfer.requested\"]) { cursor event { id type position } } }";
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -130,7 +130,7 @@ async fn write(tenant: &mut Tenant, notes: &Mutex<HashMap<String, Instant>>, tot
     let mut every = tokio::time::interval(Duration::from_secs(1) * TOGETHER / EVENTS_PER_SECOND);
     for _ in 0..total / TOGETHER {
         every.tick().await;
-        let ids = tenant.approve(TOGETHER).await?;
+        let ids = tenant.request_now(TOGETHER).await?;
         let now = Instant::now();
         let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
         notes.extend(ids.into_iter().map(|id| (id, now)));

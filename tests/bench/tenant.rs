@@ -15,7 +15,7 @@ use vaultstream_event_schemas::chain::BlockRef;
 use vaultstream_event_schemas::envelope::{Envelope, GENESIS, Hash, HashedEvent, Owner};
 use vaultstream_event_schemas::organization::v1::{Approval, KeyIssued, Registered};
 use vaultstream_event_schemas::payload::{Encoded, encode};
-use vaultstream_event_schemas::transfer::v1::{Approved, Requested};
+use vaultstream_event_schemas::transfer::v1::Requested;
 use vaultstream_event_schemas::vault::v1::{
     AccountAdded, AccountOpened, AccountRequested, BalanceObserved, Custody, Tier, VaultCreated,
 };
@@ -99,14 +99,13 @@ pub struct Tenant {
     /// Its vault.
     pub vault: VaultId,
     account: AccountId,
-    transfer: TransferId,
     heads: BTreeMap<StreamId, (u64, Hash)>,
     serial: u64,
 }
 
 impl Tenant {
-    /// Founds an organization that wants every transfer approved, with one vault, one account and one transfer. Its
-    /// number keeps it apart from others in the same log.
+    /// Founds an organization that wants every transfer approved, with one vault and one account. Its number keeps it
+    /// apart from others in the same log.
     pub async fn found(log: Arc<dyn EventLog>, number: u32) -> Result<Self> {
         let (core, chain) = places(log.as_ref())?;
         let heads = log.heads().await?;
@@ -120,7 +119,6 @@ impl Tenant {
             organization: OrganizationId::from_uuid(named(1, core)),
             vault: VaultId::from_uuid(named(2, core)),
             account: AccountId::from_uuid(named(3, first)),
-            transfer: TransferId::from_uuid(named(4, first)),
             chain,
             heads: BTreeMap::new(),
             serial: 1_000,
@@ -157,9 +155,6 @@ impl Tenant {
             .map(|event| Event::from(event).encode())
             .collect();
         self.put(account.into(), Owner::Vault(vault), opened?).await?;
-        let requested = encode(&self.requested()?)?;
-        self.put(self.transfer.into(), Owner::Vault(vault), vec![requested])
-            .await?;
         Ok(())
     }
 
@@ -180,12 +175,22 @@ impl Tenant {
         Ok(secret.text_for(key))
     }
 
-    /// Approves its transfer some times in one append; the events' names.
-    pub async fn approve(&mut self, times: u32) -> Result<Vec<String>> {
-        let events = (0..times).map(|n| encode(&Approved { approvals: n }));
-        let events = events.collect::<Result<_, _>>()?;
-        self.put(self.transfer.into(), Owner::Vault(self.vault), events)
-            .await
+    /// Requests some new transfers in one append, all in the first shard of the chain; the events' names.
+    pub async fn request_now(&mut self, count: u32) -> Result<Vec<String>> {
+        let (requested, kept) = (encode(&self.requested()?)?, self.heads.clone());
+        let shard = *self.chain.first().context("no chain shard")?;
+        let mut batch = Vec::new();
+        for _ in 0..count {
+            self.serial += 1;
+            let transfer = TransferId::from_uuid(id::with_shard(entropy(self.number, self.serial), shard));
+            batch.push(self.command(transfer.into(), Owner::Vault(self.vault), vec![requested.clone()])?);
+        }
+        self.heads = kept;
+        let written = batch.iter().flat_map(|command| &command.streams);
+        let written = written.flat_map(|part| &part.events);
+        let names = written.map(|e| e.envelope.event_ref().to_string()).collect();
+        committed(&self.log.append(batch, None).await?)?;
+        Ok(names)
     }
 
     /// Requests so many new transfers, spread over the shards of the chain; some of them, for whoever reads.
@@ -235,13 +240,10 @@ impl Tenant {
         })
     }
 
-    /// Appends to one stream; the events' names.
-    async fn put(&mut self, stream: StreamId, owner: Owner, events: Vec<Encoded>) -> Result<Vec<String>> {
+    /// Appends to one stream.
+    async fn put(&mut self, stream: StreamId, owner: Owner, events: Vec<Encoded>) -> Result<()> {
         let command = self.command(stream, owner, events)?;
-        let written = command.streams.iter().flat_map(|part| &part.events);
-        let names = written.map(|e| e.envelope.event_ref().to_string()).collect();
-        committed(&self.log.append(vec![command], None).await?)?;
-        Ok(names)
+        committed(&self.log.append(vec![command], None).await?)
     }
 
     fn command(&mut self, stream: StreamId, owner: Owner, events: Vec<Encoded>) -> Result<AppendCommand> {

@@ -22,6 +22,7 @@ use vaultstream_event_schemas::{OrganizationId, Timestamp, TransferId, TransferS
 
 use crate::reactor::{React, ReactError};
 use crate::services::{CommandError, Services};
+use crate::shared_load::SharedLoad;
 
 /// How often deadlines are looked at.
 const DEADLINE_TICK_MS: u64 = 1_000;
@@ -32,13 +33,15 @@ type Deadline = (Timestamp, TransferId, OrganizationId, VaultId);
 /// The reaction.
 pub struct AdvanceTransfer {
     services: Services,
+    organizations: SharedLoad<Organization>,
     deadlines: Mutex<BTreeSet<Deadline>>,
 }
 
 impl AdvanceTransfer {
     /// A reaction on these services.
-    pub const fn new(services: Services) -> Self {
+    pub fn new(services: Services) -> Self {
         Self {
+            organizations: SharedLoad::new(services.clone()),
             services,
             deadlines: Mutex::new(BTreeSet::new()),
         }
@@ -115,10 +118,7 @@ impl AdvanceTransfer {
         r: &v1::Requested,
     ) -> Result<(), ReactError> {
         self.watch(r.expires_at, transfer, stored.envelope.organization, r.vault);
-        let organization = self
-            .services
-            .load::<Organization>(stored.envelope.organization)
-            .await?;
+        let organization = self.organizations.get(stored.envelope.organization.into()).await?;
         let (approvals_needed, rule) = match organization.approval {
             Some(Approval::None) => (0, "the organization asks for no approval"),
             // An organization that cannot be read asks for an approval: a failure never loosens a rule.

@@ -10,6 +10,7 @@ pub mod open_account;
 pub mod reactor;
 pub mod services;
 pub mod settle_execution;
+pub mod shared_load;
 
 pub use chain_lane::{ChainLane, LaneHandle, LaneOptions};
 pub use reactor::{React, ReactError, Reactor};

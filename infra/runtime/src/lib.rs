@@ -6,6 +6,7 @@
 
 mod cache;
 mod clock;
+pub mod give_way;
 mod ids;
 mod rate_limits;
 mod rng;

@@ -3,6 +3,7 @@
 //!
 //! Invariants: one process writes a file; whatever is answered as done is in the file.
 
+mod checkpoint;
 pub mod database;
 pub mod leases;
 pub mod log;

@@ -7,7 +7,6 @@
 //! [`crate::database`] refuses at open.
 
 pub mod baseline;
-mod checkpoint;
 mod group;
 mod read;
 mod recent;
@@ -33,6 +32,7 @@ use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::placement::ShardEntry;
 use vaultstream_event_schemas::{Family, Registry, ShardNumber, StreamId};
 
+use crate::checkpoint::{self, Pace};
 use crate::database::{FileLock, OpenError, Synchronous, engine, open_writer};
 use crate::log::recent::Recent;
 use crate::log::writer::{Request, Writer};
@@ -58,6 +58,8 @@ pub struct Options {
     pub uncopied_bytes_max: usize,
 }
 
+/// Growth of the write-ahead log after which it is copied back.
+const CHECKPOINT_BYTES: usize = 16 << 20;
 /// A quarter of a gigabyte in the write-ahead log is more than a disk that keeps up ever sees.
 const UNCOPIED_BYTES_MAX: usize = 256 << 20;
 
@@ -98,9 +100,6 @@ impl SqliteLog {
     pub fn open(options: &Options) -> Result<Self, OpenError> {
         let path = options.path.as_path();
         let (connection, lock) = open_writer(path, &schema::KIND, options.synchronous)?;
-        connection
-            .pragma_update(None, "wal_autocheckpoint", 0)
-            .map_err(engine(path, "prepared"))?;
         let (registry, incarnations) = register(path, &connection, &options.families)?;
         let heads = stand(path, &connection, &registry, &incarnations)?;
         let readers = Arc::new(Readers::try_new(path, options.readers.clamp(1, 16))?);
@@ -110,7 +109,12 @@ impl SqliteLog {
             recent: Recent::new(heads.len()),
             heads: heads.iter().map(|head| watch::Sender::new(*head)).collect(),
         });
-        let (checkpointer, checkpoints) = checkpoint::start(path, options.uncopied_bytes_max)?;
+        let pace = Pace {
+            every: CHECKPOINT_BYTES,
+            bound: options.uncopied_bytes_max,
+        };
+        let (checkpointer, checkpoints) =
+            checkpoint::start(path, &connection, "vaultstream-log-checkpoint", pace)?;
         let (requests, queue) = mpsc::channel(QUEUE);
         let writer = Writer::new(connection, Arc::clone(&shared), queue, checkpoints);
         let writer = std::thread::Builder::new()

@@ -1,6 +1,6 @@
 //! The embedded view store: one SQLite file a family, tables derived from [`Table`] values.
 //!
-//! One thread a file writes; flushes that wait become one transaction. `synchronous=NORMAL`: a process that dies loses
+//! One thread a file writes, another copies its write-ahead log back; flushes that wait become one transaction. `synchronous=NORMAL`: a process that dies loses
 //! nothing, a power cut may lose the newest flushes, and what is lost is folded again from the log because the watermark
 //! is lost with it. A removed row leaves only its stamp, in a table beside its own, so reads never walk over graves.
 //! Refuses: keys that do not fit their table, generations that were not created, names that are no identifiers.
@@ -24,6 +24,7 @@ use vaultstream_domain::ports::view_store::{
 use vaultstream_event_schemas::token::Place;
 use vaultstream_event_schemas::{Family, ShardNumber};
 
+use crate::checkpoint::{self, Pace};
 use crate::database::{OpenError, Synchronous, open_writer};
 use crate::readers::Readers;
 use crate::views::schema::{KIND, Layout};
@@ -32,6 +33,12 @@ use crate::views::write::{Job, Writer};
 
 /// Jobs that may wait for a file's writer; more callers wait outside.
 const QUEUE: usize = 64;
+/// The write-ahead log is copied back a few times a second under load: so seldom that a page that is written often is
+/// copied once, and so often that the disk has little to do at once, because appends to the event log wait for it.
+const PACE: Pace = Pace {
+    every: 16 << 20,
+    bound: 512 << 20,
+};
 
 /// How views are opened.
 #[derive(Debug, Clone)]
@@ -42,6 +49,8 @@ pub struct ViewOptions {
     pub families: Vec<Family>,
     /// Read-only connections a file, 1 to 16.
     pub readers: usize,
+    /// What a writing thread does first; nothing, or lower its priority.
+    pub on_writer_start: fn(),
 }
 
 impl ViewOptions {
@@ -51,6 +60,7 @@ impl ViewOptions {
             directory: directory.into(),
             families,
             readers: 2,
+            on_writer_start: || (),
         }
     }
 }
@@ -67,16 +77,17 @@ type Layouts = Arc<RwLock<HashMap<ViewRef, HashMap<&'static str, Arc<Layout>>>>>
 struct File {
     readers: Arc<Readers>,
     jobs: Option<mpsc::Sender<Job>>,
-    writer: Option<JoinHandle<()>>,
+    /// The writer, then who copies its write-ahead log, which ends after it.
+    threads: Vec<JoinHandle<()>>,
     layouts: Layouts,
 }
 
 impl Drop for File {
     fn drop(&mut self) {
         self.jobs.take();
-        if let Some(writer) = self.writer.take() {
-            // A writer that panicked has reported it; there is nothing more to do here.
-            let _ = writer.join();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has reported it; there is nothing more to do here.
+            let _ = thread.join();
         }
     }
 }
@@ -86,7 +97,7 @@ impl SqliteViews {
     pub fn open(options: &ViewOptions) -> Result<Self, OpenError> {
         let open = |family: &Family| {
             let path = options.directory.join(format!("views-{family}.db"));
-            Ok((family.clone(), File::open(&path, options.readers.clamp(1, 16))?))
+            Ok((family.clone(), File::open(&path, options)?))
         };
         let files = options
             .families
@@ -114,23 +125,28 @@ fn failed(
 }
 
 impl File {
-    fn open(path: &Path, readers: usize) -> Result<Self, OpenError> {
+    fn open(path: &Path, options: &ViewOptions) -> Result<Self, OpenError> {
         let (connection, lock) = open_writer(path, &KIND, Synchronous::Normal)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let layouts = Layouts::default();
-        let writer = Writer::new(connection, lock, Arc::clone(&layouts));
+        let (checkpointer, checkpoints) = checkpoint::start(path, &connection, "views-checkpoint", PACE)?;
+        let writer = Writer::new(connection, lock, Arc::clone(&layouts), checkpoints);
+        let start = options.on_writer_start;
         let thread = std::thread::Builder::new()
             .name("views-writer".into())
-            .spawn(move || writer.run(queue));
+            .spawn(move || {
+                start();
+                writer.run(queue);
+            });
         let writer = thread.map_err(|source| OpenError::Unwritable {
             path: path.to_owned(),
             source,
         })?;
-        let readers = Arc::new(Readers::try_new(path, readers)?);
+        let readers = Arc::new(Readers::try_new(path, options.readers.clamp(1, 16))?);
         Ok(Self {
             readers,
             jobs: Some(jobs),
-            writer: Some(writer),
+            threads: vec![writer, checkpointer],
             layouts,
         })
     }

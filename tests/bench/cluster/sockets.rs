@@ -191,7 +191,7 @@ async fn write(tenants: &mut [Tenant], seconds: u32, committed: &mut HashMap<Str
     for _ in 0..seconds {
         for tenant in &mut *tenants {
             every.tick().await;
-            let names = tenant.approve(1).await?;
+            let names = tenant.request_now(1).await?;
             let now = Instant::now();
             committed.extend(names.into_iter().map(|name| (name, now)));
         }

@@ -15,11 +15,14 @@ use vaultstream_event_schemas::envelope::{HashedEvent, StoredEvent};
 use vaultstream_event_schemas::{ShardNumber, StreamId};
 
 use super::Shared;
-use super::checkpoint::Checkpoints;
 use super::group::{self, Outcome, Written};
+use crate::checkpoint::Checkpoints;
 
 /// Commands after which a turn takes no further request.
 const MAX_COMMANDS: usize = 2_048;
+
+/// What one transaction adds to the write-ahead log besides its events.
+const TRANSACTION_BYTES: usize = 4 * 4_096;
 
 /// How a request is answered.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, LogError>>;
@@ -113,7 +116,7 @@ impl Writer {
     fn turn(&mut self, requests: Vec<Request>) {
         match group::write(&self.connection, &self.shared, &requests) {
             Ok(written) => {
-                self.checkpoints.note(written.bytes);
+                self.checkpoints.note(growth(&written));
                 self.publish(requests, written);
             }
             Err(source) => {
@@ -153,6 +156,15 @@ impl Writer {
             let _ = answer.send(Ok(outcomes));
         }
     }
+}
+
+/// How much a transaction makes the write-ahead log grow, by estimate: pages are not full, so the bytes of events count
+/// twice; the last pages of table and index are written again.
+const fn growth(written: &Written) -> usize {
+    if written.bytes == 0 {
+        return 0;
+    }
+    2 * written.bytes + TRANSACTION_BYTES
 }
 
 /// Hands the events of a fresh commit to the tail and gives back what the caller is told.

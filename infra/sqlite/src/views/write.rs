@@ -10,6 +10,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use vaultstream_domain::ports::view_store::{Flush, RowKey, RowWrite, ViewRef};
 
+use crate::checkpoint::Checkpoints;
 use crate::database::FileLock;
 use crate::views::Layouts;
 use crate::views::schema::{self, Layout};
@@ -19,6 +20,9 @@ use crate::views::sql::Refused;
 const MAX_GROUP: usize = 32;
 /// The most rows one transaction takes before it stops taking jobs.
 const MAX_ROWS: usize = 10_000;
+
+/// What a row adds to the write-ahead log, by estimate: the page it stands in.
+const PAGE_BYTES: usize = 4_096;
 
 /// Why a job was not done.
 #[derive(Debug, thiserror::Error)]
@@ -72,15 +76,22 @@ pub(super) struct Writer {
     layouts: Layouts,
     /// Tables that rows were removed from.
     buried: HashSet<String>,
+    checkpoints: Checkpoints,
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, lock: FileLock, layouts: Layouts) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        lock: FileLock,
+        layouts: Layouts,
+        checkpoints: Checkpoints,
+    ) -> Self {
         Self {
             connection,
             _lock: lock,
             layouts,
             buried: HashSet::new(),
+            checkpoints,
         }
     }
 
@@ -95,6 +106,8 @@ impl Writer {
                 group.push(next);
             }
             self.group(group);
+            self.checkpoints.note(rows * PAGE_BYTES);
+            self.checkpoints.finish_if_due(&self.connection);
         }
     }
 

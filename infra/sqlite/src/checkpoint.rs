@@ -16,10 +16,6 @@ use rusqlite::Connection;
 
 use crate::database::{OpenError, engine};
 
-/// Growth after which a checkpoint is asked for, by estimate.
-const EVERY_BYTES: usize = 16 << 20;
-/// What one transaction adds besides its events: the last pages of table and index, written again.
-const TRANSACTION_BYTES: usize = 4 * 4_096;
 /// Pages of the write-ahead log above which the writer copies the rest.
 const LONG_PAGES: i64 = 16_384;
 /// Pages that may be left uncopied before the bulk is copied once more.
@@ -31,20 +27,37 @@ const MAX_ROUNDS: usize = 8;
 const BOUND_TRIES: usize = 200;
 const BOUND_PAUSE: Duration = Duration::from_millis(5);
 
+/// When a write-ahead log is copied, by estimates of its growth.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Growth in bytes after which a checkpoint is asked for.
+    pub(crate) every: usize,
+    /// The most that may be left uncopied; then the writer waits.
+    pub(crate) bound: usize,
+}
+
 /// The writer's side.
 #[derive(Debug)]
-pub(super) struct Checkpoints {
+pub(crate) struct Checkpoints {
     wake: SyncSender<()>,
     finish: Arc<AtomicBool>,
+    pace: Pace,
     bytes: usize,
     /// Growth since everything was copied, by estimate.
     uncopied: usize,
-    /// The most of them.
-    bound: usize,
 }
 
-/// Starts the thread; it ends when the writer's side is dropped.
-pub(super) fn start(path: &Path, bound: usize) -> Result<(JoinHandle<()>, Checkpoints), OpenError> {
+/// Turns SQLite's own checkpoints off for the writer and starts a thread named so; it ends when the writer's side is
+/// dropped.
+pub(crate) fn start(
+    path: &Path,
+    writer: &Connection,
+    name: &str,
+    pace: Pace,
+) -> Result<(JoinHandle<()>, Checkpoints), OpenError> {
+    writer
+        .pragma_update(None, "wal_autocheckpoint", 0)
+        .map_err(engine(path, "prepared"))?;
     let connection = Connection::open(path).map_err(engine(path, "opened for checkpoints"))?;
     connection
         .pragma_update(None, "wal_autocheckpoint", 0)
@@ -53,7 +66,7 @@ pub(super) fn start(path: &Path, bound: usize) -> Result<(JoinHandle<()>, Checkp
     let finish = Arc::new(AtomicBool::new(false));
     let theirs = Arc::clone(&finish);
     let thread = std::thread::Builder::new()
-        .name("vaultstream-log-checkpoint".into())
+        .name(name.into())
         .spawn(move || run(&connection, &woken, &theirs))
         .map_err(|source| OpenError::Unwritable {
             path: path.to_owned(),
@@ -64,31 +77,29 @@ pub(super) fn start(path: &Path, bound: usize) -> Result<(JoinHandle<()>, Checkp
         Checkpoints {
             wake,
             finish,
+            pace,
             bytes: 0,
             uncopied: 0,
-            bound,
         },
     ))
 }
 
 impl Checkpoints {
-    /// Notes that one transaction with so many bytes of events was committed. Pages are not full, so their bytes count
-    /// twice.
-    pub(super) fn note(&mut self, bytes: usize) {
-        let bytes = 2 * bytes + TRANSACTION_BYTES;
+    /// Notes that a transaction was committed that made the write-ahead log grow so much, by estimate.
+    pub(crate) fn note(&mut self, bytes: usize) {
         self.bytes += bytes;
         self.uncopied += bytes;
         // Not while the writer's own turn is due: only one can copy at a time. A full channel means that a checkpoint
         // is asked for already.
-        let due = self.bytes >= EVERY_BYTES && !self.finish.load(Ordering::Acquire);
+        let due = self.bytes >= self.pace.every && !self.finish.load(Ordering::Acquire);
         if due && self.wake.try_send(()).is_ok() {
             self.bytes = 0;
         }
     }
 
     /// Between two transactions: copies the rest of a long log, and all of one that is too long.
-    pub(super) fn finish_if_due(&mut self, connection: &Connection) {
-        if self.uncopied >= self.bound {
+    pub(crate) fn finish_if_due(&mut self, connection: &Connection) {
+        if self.uncopied >= self.pace.bound {
             self.copy_all(connection);
             self.finish.store(false, Ordering::Release);
         } else if self.finish.load(Ordering::Acquire) {
