@@ -26,6 +26,7 @@ pub mod token;
 pub mod upcast;
 pub mod versions;
 
+pub mod audit;
 pub mod execution;
 pub mod organization;
 pub mod platform;

@@ -144,6 +144,21 @@ pub(crate) const PUBLIC: &[(&str, &str, &[&str])] = &[
     ("execution.stuck", "execution.stuck", &["detail"]),
     ("execution.dead", "execution.dead", &["code", "detail"]),
     ("execution.reversed", "execution.reversed", &["block", "txid"]),
+    (
+        "audit.events_read",
+        "audit.events_read",
+        &[
+            "events",
+            "first_at",
+            "from",
+            "last_at",
+            "organization",
+            "reads",
+            "stream",
+            "types",
+            "until",
+        ],
+    ),
 ];
 
 /// Every public type, sorted.
