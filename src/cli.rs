@@ -5,6 +5,7 @@
 
 mod connection;
 mod output;
+mod replay;
 mod request;
 mod transfer;
 mod vault;
@@ -35,6 +36,14 @@ pub enum People {
         connection: Connection,
         #[command(subcommand)]
         verb: transfer::Verb,
+    },
+    /// Replay the log as public events, one JSON object a line; with an auditor's key those of every organization.
+    #[command(after_help = EXIT_CODES)]
+    Replay {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        asked: replay::Replay,
     },
     /// See how far the views are and rebuild them, with a key of the platform organization (platform.key).
     #[command(after_help = EXIT_CODES)]
@@ -104,6 +113,10 @@ pub fn run(people: People) -> ExitCode {
         People::Transfer { connection, verb } => (
             connection.clone(),
             connection.block_on(|ask| transfer::run(ask, verb)),
+        ),
+        People::Replay { connection, asked } => (
+            connection.clone(),
+            connection.block_on(|ask| replay::run(ask, asked)),
         ),
         People::Views { connection, verb } => (
             connection.clone(),

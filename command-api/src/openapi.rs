@@ -129,6 +129,11 @@ fn describe(operation: &Operation) -> Value {
         described["responses"]["200"] =
             json!({ "description": "What would happen (dry run).", "content": content });
     }
+    if operation.id == "listEvents" {
+        let content = &mut described["responses"]["200"]["content"];
+        content["application/jsonl"] = json!({ "schema": { "type": "string" } });
+        content["text/event-stream"] = json!({ "schema": { "type": "string" } });
+    }
     if let Access::Scope(scope) = operation.access {
         described["description"] = format!("Needs the scope `{scope}`.").into();
     }
@@ -172,6 +177,10 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         let required = operation.if_match == IfMatch::Required;
         list.push(text("header", "If-Match", required, about));
     }
+    if operation.id == "listEvents" {
+        let about = "The id of the last server-sent event that was seen: the stream goes on behind it.";
+        list.push(text("header", "Last-Event-ID", false, about));
+    }
     if matches!(operation.id, "createVault" | "addAccount") {
         list.push(text(
             "header",
@@ -195,6 +204,17 @@ fn about(query: &str) -> &'static str {
         "limit" => "How many items, 1 to 200; 50 unless given.",
         "cursor" => "Where the page begins: `nextCursor` of the page before, with the same filters.",
         "atLeast" => "A consistency token: the answer shows at least what it stands for.",
+        "asOf" => {
+            "A moment in RFC 3339 or a consistency token: the answer shows how things were then, folded from the log. \
+             Not together with `atLeast`."
+        }
+        "from" => {
+            "Where to begin: `beginning` (unless given), `now`, or a moment in RFC 3339. Not together with `cursor`."
+        }
+        "until" => "Only events until this moment in RFC 3339, which is not still to come.",
+        "stream" => "Only events of this thing: an id such as trf_….",
+        "type" => "Only events of these public types, separated by commas.",
+        "organization" => "Only events of this organization: one's own, or any for auditors.",
         "dryRun" => "`true` checks everything and changes nothing.",
         "status" => "Only items in this state.",
         "name" => "Only items whose name begins so.",
@@ -231,6 +251,7 @@ fn schemas() -> Map<String, Value> {
         "FaucetRequest": api::FaucetRequest, "FaucetPayment": api::FaucetPayment,
         "RebuildView": api::RebuildView, "RebuildAccepted": api::RebuildAccepted,
         "View": api::View, "Page_View": api::Page<api::View>,
+        "Event": api::Event, "EventPage": api::EventPage,
     }
     schemas
 }

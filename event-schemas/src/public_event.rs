@@ -152,6 +152,8 @@ pub(crate) const PUBLIC: &[(&str, &str, &[&str])] = &[
             "first_at",
             "from",
             "last_at",
+            "newest",
+            "oldest",
             "organization",
             "reads",
             "stream",

@@ -193,7 +193,7 @@ pub const ALL: &[Operation] = &[
         ..read("listVaults", "/v1/vaults", "vaults:read", "Page_Vault")
     },
     Operation {
-        query: &["atLeast"],
+        query: &["atLeast", "asOf"],
         summary: "Reads a vault.",
         ..read("getVault", "/v1/vaults/{id}", "vaults:read", "Vault")
     },
@@ -217,7 +217,7 @@ pub const ALL: &[Operation] = &[
         )
     },
     Operation {
-        query: &["atLeast"],
+        query: &["atLeast", "asOf"],
         summary: "Reads an account with its balances.",
         ..read("getAccount", "/v1/accounts/{id}", "vaults:read", "Account")
     },
@@ -282,7 +282,7 @@ pub const ALL: &[Operation] = &[
         )
     },
     Operation {
-        query: &["atLeast"],
+        query: &["atLeast", "asOf"],
         summary: "Reads a transfer with its executions.",
         ..read("getTransfer", "/v1/transfers/{id}", "transfers:read", "Transfer")
     },
@@ -321,6 +321,21 @@ pub const ALL: &[Operation] = &[
             "transfers:write",
             "Reason",
         )
+    },
+    Operation {
+        query: &[
+            "limit",
+            "cursor",
+            "from",
+            "until",
+            "stream",
+            "type",
+            "organization",
+        ],
+        summary: "Replays public events from any place of the log: a page, JSON lines (Accept: application/jsonl), or \
+            server-sent events that go on (Accept: text/event-stream). Keys of the platform organization with the scope \
+            `audit:read` read those of every organization, on record.",
+        ..read("listEvents", "/v1/events", "events:read", "EventPage")
     },
     Operation {
         summary: "Lists the views of every family: how far they are, and which are being rebuilt; for keys of the \

@@ -11,6 +11,7 @@ pub mod follow;
 pub mod generations;
 pub mod lane;
 pub mod observer;
+pub mod past;
 pub mod projector;
 pub mod read;
 pub mod rebuild;

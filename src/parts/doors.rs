@@ -176,6 +176,8 @@ impl Doors<'_> {
             let rest = vaultstream_query_api::rest::RestParts {
                 services: services.clone(),
                 platform: platform_organization(&log.registry()),
+                executor: assembly.executor.clone(),
+                spawn: assembly.spawn.clone(),
             };
             router = router
                 .merge(vaultstream_query_api::rest::router(rest, &door))

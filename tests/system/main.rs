@@ -19,6 +19,7 @@ mod people;
 mod product;
 mod races;
 mod refusal;
+mod replay;
 mod rolling;
 #[path = "../../infra/sandbox/evm/tests/suite/signer.rs"]
 #[expect(dead_code, reason = "the sandbox's own suite spoils signatures, too")]

@@ -140,6 +140,8 @@ mod tests {
             first_at: Timestamp::from_micros(10),
             from: None,
             last_at: Timestamp::from_micros(20),
+            newest: None,
+            oldest: None,
             organization: None,
             reads,
             stream: None,

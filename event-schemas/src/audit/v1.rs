@@ -16,6 +16,10 @@ payloads! { 1;
         from: Option<Timestamp>,
         /// When the last of them was given.
         last_at: Timestamp,
+        /// The shard's clock at the newest event that was given.
+        newest: Option<Timestamp>,
+        /// The shard's clock at the oldest event that was given.
+        oldest: Option<Timestamp>,
         /// The organization whose events were asked for; those of all when none is named.
         organization: Option<OrganizationId>,
         /// How many reads began; none when one that is on record goes on.

@@ -12,8 +12,9 @@ use super::asset::{Block, Money};
 use super::chain::Chain;
 use super::connection::{List, connection};
 use super::execution::Execution;
+use super::moment::Moment;
 use super::scalar::{Timestamp, int};
-use super::timeline::{TimelineConnection, timeline};
+use super::timeline::{TimelineConnection, Window, timeline};
 use super::vault::Vault;
 use super::{caller, services};
 use crate::limits::entries_cost;
@@ -130,7 +131,7 @@ impl From<&vaultstream_projectors::rows::Failure> for Failure {
 
 /// A transfer: the intent to move money once.
 #[derive(Debug, Clone)]
-pub struct Transfer(pub Arc<read::Transfer>);
+pub struct Transfer(pub Arc<read::Transfer>, pub Moment);
 
 connection!(TransferConnection, TransferEdge, Transfer);
 
@@ -158,7 +159,7 @@ impl Transfer {
 
     /// The vault that pays.
     async fn vault(&self, ctx: &Context<'_>) -> Result<Vault> {
-        Vault::load(ctx, self.0.row.vault_id).await
+        Vault::load(ctx, self.0.row.vault_id, &self.1).await
     }
 
     /// The paying account.
@@ -168,7 +169,7 @@ impl Transfer {
 
     /// The paying account.
     async fn account(&self, ctx: &Context<'_>) -> Result<Account> {
-        Account::load(ctx, self.0.row.account_id).await
+        Account::load(ctx, self.0.row.account_id, &self.1).await
     }
 
     /// The chain it is paid on.
@@ -263,7 +264,7 @@ impl Transfer {
         self.0
             .executions
             .iter()
-            .map(|row| Execution::new(row.clone()))
+            .map(|row| Execution::new(row.clone(), &self.1))
             .collect()
     }
 
@@ -296,7 +297,16 @@ impl Transfer {
         last: i32,
         before: Option<String>,
     ) -> Result<TimelineConnection> {
-        Ok(timeline(services(ctx), &self.0, last, before.as_deref()).await?)
+        let until = match &self.1 {
+            Moment::Now => None,
+            Moment::Then(past) => Some(past.place(self.0.row.id.shard()).await?),
+        };
+        let page = Window {
+            last,
+            before: before.as_deref(),
+            until,
+        };
+        Ok(timeline(services(ctx), &self.0, page).await?)
     }
 }
 
@@ -306,11 +316,15 @@ impl Transfer {
     }
 
     /// A transfer of the caller.
-    pub async fn load(ctx: &Context<'_>, id: TransferId) -> Result<Self, Refusal> {
+    pub async fn load(ctx: &Context<'_>, id: TransferId, moment: &Moment) -> Result<Self, Refusal> {
         let caller = caller(ctx)?;
         caller.require("transfers:read")?;
-        let found = services(ctx).reads.transfer(caller.organization, id).await?;
-        Ok(Self(Arc::new(found.ok_or_else(|| Refusal::not_found("id"))?)))
+        let found = match moment {
+            Moment::Now => services(ctx).reads.transfer(caller.organization, id).await?,
+            Moment::Then(past) => past.transfer(id).await?,
+        };
+        let found = found.ok_or_else(|| Refusal::not_found("id"))?;
+        Ok(Self(Arc::new(found), moment.clone()))
     }
 }
 
@@ -342,7 +356,7 @@ pub async fn transfers(
     let (entries, info) = list.seal(page, &request);
     let entries = entries
         .into_iter()
-        .map(|(cursor, row)| (cursor, Transfer(Arc::new(row))))
+        .map(|(cursor, row)| (cursor, Transfer(Arc::new(row), Moment::Now)))
         .collect();
     Ok(TransferConnection::new(entries, info))
 }
