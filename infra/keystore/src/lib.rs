@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 pub use error::{OpenError, StoreError};
 pub use options::{Options, Secret};
+pub use checkpoints::CheckpointKeys;
 
 use cipher::MasterKey;
 use directory::Directory;

@@ -14,6 +14,7 @@ pub mod views;
 
 pub use database::{OpenError, Synchronous};
 pub use leases::SqliteLeases;
+pub use log::file::{LogFile, RawRow};
 pub use log::{Options, SqliteLog};
 pub use progress::SqliteProgress;
 pub use version_gate::SqliteVersionGate;

@@ -8,6 +8,7 @@
 
 pub mod baseline;
 mod checkpoint;
+pub mod file;
 mod group;
 mod read;
 mod recent;
@@ -26,7 +27,7 @@ use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot, watch};
 use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::event_log::{
-    AppendCommand, AppendOutcome, Head, LogError, MAX_READ, Snapshot,
+    AppendCommand, AppendOutcome, Head, Leaf, LogError, MAX_READ, Snapshot,
 };
 use vaultstream_event_schemas::clock::{Hlc, Timestamp};
 use vaultstream_event_schemas::envelope::StoredEvent;
@@ -211,6 +212,18 @@ impl EventLog for SqliteLog {
         self.readers
             .run("read a shard", move |c| read::by_shard(c, shard, after, limit))
             .await
+    }
+
+    async fn read_leaves(&self, shard: ShardNumber, after: u64, limit: usize) -> Result<Vec<Leaf>, LogError> {
+        let limit = limit.min(MAX_READ);
+        if limit == 0 || self.shard(shard)?.borrow().position <= after {
+            return Ok(Vec::new());
+        }
+        if let Some(leaves) = self.shared.recent.leaves(shard, after, limit) {
+            return Ok(leaves);
+        }
+        let read = move |c: &Connection| read::leaves(c, shard, after, limit);
+        self.readers.run("read the leaves of a shard", read).await
     }
 
     async fn heads(&self) -> Result<BTreeMap<ShardNumber, Head>, LogError> {
