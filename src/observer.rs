@@ -19,6 +19,8 @@ pub struct Observed {
     /// What is counted.
     pub metrics: Metrics,
     standing: Mutex<Standing>,
+    /// Why nothing is sealed, by who found it.
+    refused: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Observed {
@@ -134,6 +136,13 @@ impl Observer for Observed {
     }
 }
 
+            Fact::Sealed {
+                number,
+                events,
+                micros,
+            } => metrics.sealing.sealed(*number, *events, *micros),
+            Fact::SealRefused { by, why, .. } => self.refuses(by, Some(why)),
+            Fact::SealStands { by } => self.refuses(by, None),
 impl vaultstream_projectors::Observer for Observed {
     fn observe(&self, fact: &ViewFact<'_>) {
         let views = &self.metrics.views;
@@ -164,6 +173,10 @@ impl vaultstream_query_api::Observer for Observed {
             QueryFact::SocketClosed(limit) => {
                 metrics.door.socket(false);
                 if let Some(limit) = limit {
+                views.retried(view.as_str(), &family, 0);
+            }
+            ViewFact::Retried { view, family, healed } => {
+                views.retried(view.as_str(), &family.to_string(), *healed)
                     metrics.door.limit(limit_of_socket(limit), 1);
                 }
             }

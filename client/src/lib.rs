@@ -38,11 +38,16 @@ pub use transfer::{
     Approver, Execution, Failure, FeeEstimate, RequestTransfer, Transfer, TransferAccepted, TransferPreview,
 };
 pub use vault::{AddAccount, ChangeVault, CreateVault, Vault, VaultAccount};
-pub use view::{Rebuild, RebuildAccepted, RebuildStatus, RebuildView, View, ViewGeneration};
+pub use view::{
+    ParkedStream, Rebuild, RebuildAccepted, RebuildStatus, RebuildView, RetryAccepted, RetryOutcome,
+    RetryView, View, ViewGeneration,
+};
 
 /// The header that carries a consistency token.
 pub const TOKEN_HEADER: &str = "vaultstream-token";
 /// The header that a browser's own page adds to requests that use the session cookie.
 pub const BROWSER_HEADER: &str = "x-vaultstream-request";
+/// The header of a 202 that names the newest checkpoint signed before the answer: `<number>:<SHA-256 of its text>`.
+pub const CHECKPOINT_HEADER: &str = "vaultstream-checkpoint";
 /// The name of the session cookie.
 pub const SESSION_COOKIE: &str = "vaultstream_session";

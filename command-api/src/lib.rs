@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use vaultstream_gateway::operation::Room;
+use axum::middleware::from_fn_with_state;
 use vaultstream_gateway::{Door, Routes, error_pages};
 
 pub use openapi::openapi;
@@ -53,8 +54,10 @@ pub fn router(services: Arc<Services>, door: &Arc<Door>) -> Router {
     let routes = chains::serve(routes);
     routes
         .finish()
+    let newest = services.parts.checkpoint.clone();
         .merge(session_link::router(Arc::clone(door)))
         .with_state(services)
+        .layer(from_fn_with_state(newest, answer::name_checkpoint))
         .merge(error_pages::router())
         .merge(openapi::router())
 }

@@ -102,6 +102,13 @@ fn reference(schema: &str) -> Value {
 
 fn describe(operation: &Operation) -> Value {
     let mut success = json!({ "description": "Done." });
+    if operation.status == 202 {
+        success["headers"] = json!({ "Vaultstream-Checkpoint": {
+            "description": "The newest checkpoint signed before this answer: its number, a colon and the SHA-256 of its text in \
+                hexadecimal. Absent until there is one.",
+            "schema": { "type": "string", "pattern": "^[0-9]+:[0-9a-f]{64}$" },
+        } });
+    }
     if let Some(answer) = operation.answer {
         success["content"] = json!({ "application/json": { "schema": reference(answer) } });
     }
@@ -195,6 +202,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
 fn about_path(parameter: &str) -> &'static str {
     match parameter {
         "view" => "The view's name.",
+        "subject" => "The transfer (trf_…) or organization (org_…) whose personal data is meant.",
         _ => "The id or slug.",
     }
 }
@@ -219,6 +227,7 @@ fn about(query: &str) -> &'static str {
         "status" => "Only items in this state.",
         "name" => "Only items whose name begins so.",
         "vaultId" => "Only items of this vault.",
+        "family" => "Only in this family: `core` or a chain's slug.",
         _ => "",
     }
 }

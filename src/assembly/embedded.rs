@@ -40,7 +40,10 @@ pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engines> {
     let leases = SqliteLeases::open(&dir.join("leases.db")).context("leases cannot be opened")?;
     let versions = SqliteVersionGate::open(&dir.join("event-versions.db"))
         .context("the gate of event versions cannot be opened")?;
+    let checkpoints =
+        FileCheckpoints::open(&config.checkpoints_dir()).context("the list of checkpoints cannot be used")?;
     Ok(Engines {
+        checkpoints: Some(Arc::new(checkpoints)),
         bus: Arc::new(LogBus::new(log.clone())),
         log,
         publisher: None,

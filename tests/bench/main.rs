@@ -8,6 +8,7 @@
     reason = "rates and ratios are what this program is for"
 )]
 
+mod audit;
 mod cluster;
 mod executor;
 mod fold;
@@ -85,6 +86,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     measure!(
         executor(),
         fold(),
+        audit(extent),
         http(),
         kafka(),
         postgres(extent),

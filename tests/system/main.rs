@@ -1,5 +1,6 @@
 //! System tests: the real binary, real engines, public interfaces only.
 
+mod audit;
 mod bad_input;
 mod boundaries;
 mod browser;
