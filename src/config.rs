@@ -71,6 +71,9 @@ pub struct Config {
     pub gateway: Gateway,
     /// Software keys.
     pub keystore: Keystore,
+    /// Signed checkpoints.
+    #[serde(default)]
+    pub checkpoints: Checkpoints,
     /// The chains.
     pub chains: Vec<ChainConfig>,
 }
@@ -271,10 +274,10 @@ impl Config {
     fn check(&self) -> Result<()> {
         self.check_assembly()?;
         self.gateway.check()?;
+        self.check_checkpoints()?;
         ensure!(
             !self.chains.is_empty(),
             "no chain is configured; add a [[chains]] section"
-        self.check_checkpoints()?;
         );
         ensure!(
             self.chains.iter().all(|c| c.sandbox) || self.chains.iter().all(|c| !c.sandbox),
@@ -424,9 +427,6 @@ mod tests {
                 "postgres.databases",
             ),
             (
-                format!(
-                    "{cluster}[postgres]\ndatabases = [{{ url = \"env:X\" }}]\ncheckpoints = {{ url = \"env:Y\" }}\n{kafka}[scylla]\nnodes = [\"127.0.0.1:1\"]\n"
-            (
                 format!("{cluster}[postgres]\ndatabases = [{{ url = \"env:X\" }}]\n{kafka}"),
                 "checkpoints",
             ),
@@ -436,6 +436,9 @@ mod tests {
                 ),
                 "postgres.checkpoints",
             ),
+            (
+                format!(
+                    "{cluster}[postgres]\ndatabases = [{{ url = \"env:X\" }}]\ncheckpoints = {{ url = \"env:Y\" }}\n{kafka}[scylla]\nnodes = [\"127.0.0.1:1\"]\n"
                 ),
                 "sandbox node lives inside one process",
             ),

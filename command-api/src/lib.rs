@@ -12,6 +12,7 @@ mod api_keys;
 mod chain_rules;
 mod chains;
 mod commands;
+mod erasures;
 mod intent;
 mod openapi;
 mod organizations;
@@ -29,8 +30,8 @@ mod views;
 use std::sync::Arc;
 
 use axum::Router;
-use vaultstream_gateway::operation::Room;
 use axum::middleware::from_fn_with_state;
+use vaultstream_gateway::operation::Room;
 use vaultstream_gateway::{Door, Routes, error_pages};
 
 pub use openapi::openapi;
@@ -49,15 +50,16 @@ pub fn router(services: Arc<Services>, door: &Arc<Door>) -> Router {
     let routes = vaults::serve(routes);
     let routes = accounts::serve(routes);
     let routes = transfers::serve(routes);
+    let routes = erasures::serve(routes);
     let routes = views::serve(routes);
     let routes = commands::serve(routes);
     let routes = chains::serve(routes);
+    let newest = services.parts.checkpoint.clone();
     routes
         .finish()
-    let newest = services.parts.checkpoint.clone();
+        .layer(from_fn_with_state(newest, answer::name_checkpoint))
         .merge(session_link::router(Arc::clone(door)))
         .with_state(services)
-        .layer(from_fn_with_state(newest, answer::name_checkpoint))
         .merge(error_pages::router())
         .merge(openapi::router())
 }

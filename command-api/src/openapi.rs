@@ -261,6 +261,9 @@ fn schemas() -> Map<String, Value> {
         "RebuildView": api::RebuildView, "RebuildAccepted": api::RebuildAccepted,
         "View": api::View, "Page_View": api::Page<api::View>,
         "Event": api::Event, "EventPage": api::EventPage,
+        "RetryView": api::RetryView, "RetryAccepted": api::RetryAccepted,
+        "ParkedStream": api::ParkedStream, "Page_ParkedStream": api::Page<api::ParkedStream>,
+        "EraseSubject": api::EraseSubject, "Erasure": api::Erasure,
     }
     schemas
 }

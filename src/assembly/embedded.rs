@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use vaultstream_domain::ports::{Clock, EventLog};
 use vaultstream_event_schemas::Family;
-use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache};
+use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, FileCheckpoints, MemoryCache};
 use vaultstream_infra_sqlite::views::{SqliteViews, ViewOptions};
 use vaultstream_infra_sqlite::{
     Options as LogOptions, SqliteLeases, SqliteLog, SqliteProgress, SqliteVersionGate,

@@ -16,6 +16,7 @@ mod http;
 mod kafka;
 mod line;
 mod load;
+mod poison;
 mod postgres;
 mod process;
 mod rebuild;
@@ -85,13 +86,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     measure!(
         executor(),
-        fold(),
         audit(extent),
+        fold(),
         http(),
         kafka(),
         postgres(extent),
         subscribe(),
         rebuild(),
+        poison(),
         scylla(),
         cluster(extent),
     );

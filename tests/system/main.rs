@@ -6,6 +6,7 @@ mod boundaries;
 mod browser;
 mod chain;
 mod cluster;
+mod cluster_erasure;
 mod cluster_refusals;
 #[path = "../../infra/telemetry/tests/traces/collector.rs"]
 #[expect(
@@ -13,11 +14,13 @@ mod cluster_refusals;
     reason = "the telemetry's own tests look at bytes and attributes, too"
 )]
 mod collector;
+mod erasure;
 mod eyes;
 mod faults;
 mod journey;
 mod people;
 mod product;
+mod quarantine;
 mod races;
 mod refusal;
 mod replay;

@@ -164,6 +164,20 @@ impl Keyring for Keystore {
         self.run(move |inner| Ok(inner.erase(&subject)?)).await
     }
 
+    async fn is_erased(&self, subject: &str) -> Result<bool, KeyringError> {
+        let subject = subject.to_owned();
+        self.run(move |inner| Ok(inner.is_erased(&subject)?)).await
+    }
+
+    async fn carried_out(&self, shard: ShardNumber) -> Result<Option<Place>, KeyringError> {
+        self.run(move |inner| Ok(inner.carried_out(shard)?)).await
+    }
+
+    async fn note_carried_out(&self, shard: ShardNumber, place: Place) -> Result<(), KeyringError> {
+        self.run(move |inner| Ok(inner.note_carried_out(shard, place)?))
+            .await
+    }
+
     async fn platform_secret(&self, name: &'static str) -> Result<[u8; 32], KeyringError> {
         self.run(move |inner| Ok(inner.platform_secret(name)?)).await
     }
