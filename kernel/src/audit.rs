@@ -7,6 +7,7 @@
 
 mod chain;
 mod finding;
+mod narrow;
 mod seen;
 mod shard;
 

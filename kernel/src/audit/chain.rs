@@ -91,6 +91,36 @@ struct Given {
     checkpoint: Checkpoint,
 }
 
+impl Given {
+    fn read(place: String, text: &str) -> Result<Self, ChainFault> {
+        let unbelieved = |place: &str, why: String| ChainFault::Unbelieved {
+            place: place.to_owned(),
+            why,
+        };
+        let note = Note::parse(text).map_err(|error| unbelieved(&place, error.to_string()))?;
+        let checkpoint = note.text().parse::<Checkpoint>();
+        let checkpoint = checkpoint.map_err(|error| unbelieved(&place, error.to_string()))?;
+        Ok(Self {
+            place,
+            note,
+            checkpoint,
+        })
+    }
+
+    /// Whether a believed checkpoint names it, or its signatures are right.
+    fn believe(&self, next: Option<&Held>, keys: &Keys) -> Result<(), ChainFault> {
+        let number = self.checkpoint.number;
+        let next = next.filter(|next| next.name.number == number + 1);
+        if next.is_some_and(|next| next.previous == Some(self.note.hash())) {
+            return Ok(());
+        }
+        keys.believe(&self.note).map_err(|error| ChainFault::Unbelieved {
+            place: format!("{}, checkpoint {number}", self.place),
+            why: error.to_string(),
+        })
+    }
+}
+
 impl Chain {
     /// Reads notes, each with a word for where it stands. A note is believed by its signatures, or because a believed
     /// one with the next number names it; so a long list costs few signatures.
@@ -101,31 +131,14 @@ impl Chain {
         let mut faults = Vec::new();
         let mut given: BTreeMap<u64, Vec<Given>> = BTreeMap::new();
         for (place, text) in notes {
-            let unbelieved = |why: String| ChainFault::Unbelieved {
-                place: place.clone(),
-                why,
-            };
-            let note = match Note::parse(text) {
-                Ok(note) => note,
-                Err(error) => {
-                    faults.push(unbelieved(error.to_string()));
-                    continue;
+            match Given::read(place, text) {
+                Ok(read) => {
+                    let same = given.entry(read.checkpoint.number).or_default();
+                    if !same.iter().any(|other| other.note == read.note) {
+                        same.push(read);
+                    }
                 }
-            };
-            let checkpoint: Checkpoint = match note.text().parse() {
-                Ok(checkpoint) => checkpoint,
-                Err(error) => {
-                    faults.push(unbelieved(ToString::to_string(&error)));
-                    continue;
-                }
-            };
-            let same = given.entry(checkpoint.number).or_default();
-            if !same.iter().any(|other| other.note == note) {
-                same.push(Given {
-                    place,
-                    note,
-                    checkpoint,
-                });
+                Err(fault) => faults.push(fault),
             }
         }
         let mut chain = Self::default();
@@ -133,22 +146,17 @@ impl Chain {
         for (number, same) in given.into_iter().rev() {
             let mut believed: Vec<Held> = Vec::new();
             for one in same {
-                let hash = one.note.hash();
-                let next = chain.held.last().filter(|next| next.name.number == number + 1);
-                let is_named = next.is_some_and(|next| next.previous == Some(hash));
-                if !is_named && let Err(error) = keys.believe(&one.note) {
-                    faults.push(ChainFault::Unbelieved {
-                        place: format!("{}, checkpoint {number}", one.place),
-                        why: error.to_string(),
-                    });
-                    continue;
-                }
-                if *origin.get_or_insert_with(|| one.checkpoint.origin.clone()) != one.checkpoint.origin {
+                if let Err(fault) = one.believe(chain.held.last(), keys) {
+                    faults.push(fault);
+                } else if *origin.get_or_insert_with(|| one.checkpoint.origin.clone())
+                    != one.checkpoint.origin
+                {
                     faults.push(ChainFault::Foreign(number));
-                    continue;
-                }
-                if believed.iter().all(|other| other.name.hash != hash) {
-                    believed.push(held(one.checkpoint, hash));
+                } else {
+                    let hash = one.note.hash();
+                    if believed.iter().all(|other| other.name.hash != hash) {
+                        believed.push(held(one.checkpoint, hash));
+                    }
                 }
             }
             if believed.len() > 1 {

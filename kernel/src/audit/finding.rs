@@ -61,6 +61,16 @@ pub enum Fault {
         /// The sequence its stream was at, 0 before the first.
         after: u64,
     },
+    /// It was put in between sealed events, and all behind it moved up.
+    Inserted {
+        /// The checkpoint that shows it.
+        checkpoint: u64,
+    },
+    /// It and the event behind it have changed places.
+    Swapped {
+        /// The checkpoint that shows it.
+        checkpoint: u64,
+    },
     /// The events between two sealed sizes are not those that were sealed; each is whole by itself.
     Other {
         /// The first of them.
@@ -99,7 +109,8 @@ impl Fault {
             Self::Edited => "edited",
             Self::Misplaced => "misplaced",
             Self::Missing { .. } => "deleted",
-            Self::Reordered => "reordered",
+            Self::Reordered | Self::Swapped { .. } => "reordered",
+            Self::Inserted { .. } => "inserted",
             Self::Broken { .. } => "stream-broken",
             Self::Other { .. } => "rewritten",
             Self::Cut { .. } => "cut",
@@ -136,6 +147,18 @@ impl fmt::Display for Finding {
                 write!(
                     f,
                     "{place}: it does not continue its stream, which stands at sequence {after}"
+                )
+            }
+            Fault::Inserted { checkpoint } => {
+                write!(
+                    f,
+                    "{place}: it was inserted among the events that checkpoint {checkpoint} sealed"
+                )
+            }
+            Fault::Swapped { checkpoint } => {
+                write!(
+                    f,
+                    "{place}: it and the next have changed places since checkpoint {checkpoint} sealed them"
                 )
             }
             Fault::Other {

@@ -7,6 +7,7 @@ use vaultstream_event_schemas::merkle::Frontier;
 use vaultstream_event_schemas::{Hlc, ShardNumber, StreamId};
 
 use super::chain::Claim;
+use super::narrow::{Guess, Interval, MAX_INTERVAL, Recent};
 use super::seen::Claimed;
 use super::{Chain, Fault, Finding, Lost, MAX_FINDINGS, Place, Seen, ShardReport};
 
@@ -19,8 +20,12 @@ pub(super) struct ShardAudit {
     lost: Vec<Lost>,
     /// The tree so far; none once its next leaf is not known.
     tree: Option<Frontier>,
-    /// The size up to which it is what was sealed.
-    good: u64,
+    /// The tree up to which it is what was sealed.
+    good: Frontier,
+    /// The events behind that; none when they are too many.
+    recent: Option<Vec<Recent>>,
+    /// A root that differs, until the next event is known.
+    suspect: Option<Claim>,
     events: u64,
     position: u64,
     hlc: Hlc,
@@ -38,7 +43,9 @@ impl ShardAudit {
             next: 0,
             lost,
             tree: Some(Frontier::default()),
-            good: 0,
+            good: Frontier::default(),
+            recent: Some(Vec::new()),
+            suspect: None,
             events: 0,
             position: 0,
             hlc: Hlc(0),
@@ -71,6 +78,7 @@ impl ShardAudit {
             position: seen.position,
             event,
         };
+        self.resolve(seen);
         if !seen.is_whole {
             self.find(place, Fault::Edited);
         }
@@ -104,6 +112,7 @@ impl ShardAudit {
             self.find(place, Fault::Broken { after });
         }
         self.streams.insert(claimed.stream, (claimed.sequence, seen.hash));
+        self.remember(claimed, seen);
         let Some(tree) = &mut self.tree else { return };
         let leaf = leaf_hash(
             self.shard,
@@ -120,6 +129,18 @@ impl ShardAudit {
         }
     }
 
+    /// Keeps what the tree took since it was last what was sealed.
+    fn remember(&mut self, claimed: Claimed, seen: &Seen) {
+        if self.tree.is_some()
+            && let Some(recent) = &mut self.recent
+        {
+            recent.push(recent_of(claimed, seen));
+            if recent.len() > MAX_INTERVAL {
+                self.recent = None;
+            }
+        }
+    }
+
     /// Compares the tree with every root that was sealed at its size. What was sealed after the first that differs must
     /// differ, too, and is not told.
     fn compare(&mut self, size: u64, root: Hash) {
@@ -131,20 +152,62 @@ impl ShardAudit {
         {
             self.next += 1;
             if claim.root != root {
-                let fault = Fault::Other {
-                    from: self.good + 1,
-                    upto: size,
-                    checkpoint: claim.checkpoint,
-                };
-                self.find(Place::at(self.shard, self.good + 1), fault);
+                self.suspect = Some(claim);
                 self.tree = None;
                 return;
             }
-            self.good = size;
+            if let Some(tree) = &self.tree {
+                self.good = tree.clone();
+            }
+            self.recent = Some(Vec::new());
         }
     }
 
+    /// Tells of a root that differed, with the event behind it.
+    fn resolve(&mut self, next: &Seen) {
+        if self.suspect.is_some() {
+            let next = next.claimed.map(|claimed| recent_of(claimed, next));
+            self.tell(next);
+        }
+    }
+
+    fn tell(&mut self, next: Option<Recent>) {
+        let Some(claim) = self.suspect.take() else { return };
+        let events = self.recent.take().unwrap_or_default();
+        let interval = Interval {
+            shard: self.shard,
+            base: &self.good,
+            events: &events,
+            next,
+            root: claim.root,
+        };
+        let first = self.good.size() + 1;
+        let place = |index: usize| Place {
+            shard: self.shard,
+            position: first + index as u64,
+            event: events.get(index).map(|recent| recent.event),
+        };
+        let checkpoint = claim.checkpoint;
+        let (place, fault) = match interval.guess() {
+            Some(Guess::Inserted(index)) => (place(index), Fault::Inserted { checkpoint }),
+            Some(Guess::Swapped(index)) => (place(index), Fault::Swapped { checkpoint }),
+            None => {
+                let (from, upto) = (first, claim.size);
+                (
+                    Place::at(self.shard, first),
+                    Fault::Other {
+                        from,
+                        upto,
+                        checkpoint,
+                    },
+                )
+            }
+        };
+        self.find(place, fault);
+    }
+
     pub(super) fn finish(mut self) -> (ShardReport, Vec<Finding>, u64) {
+        self.tell(None);
         let last = self.claims.last().copied();
         if let Some(claim) = last.filter(|claim| claim.size > self.position) {
             let from = self.position + 1;
@@ -166,5 +229,17 @@ impl ShardAudit {
             lost: self.lost,
         };
         (report, self.findings, self.untold)
+    }
+}
+
+const fn recent_of(claimed: Claimed, seen: &Seen) -> Recent {
+    Recent {
+        event: EventRef {
+            stream: claimed.stream,
+            sequence: claimed.sequence,
+        },
+        incarnation: claimed.incarnation,
+        hlc: seen.hlc,
+        hash: seen.hash,
     }
 }

@@ -187,7 +187,7 @@ fn deleted_event_should_be_named() {
 }
 
 #[test]
-fn inserted_event_should_be_found_between_two_seals() {
+fn inserted_event_should_be_named() {
     let mut log = log();
     let event = Writer::new(stream(1, 77)).event("forged");
     for later in &mut log[14..] {
@@ -202,17 +202,28 @@ fn inserted_event_should_be_found_between_two_seals() {
         hash: event.hash,
     };
     log.insert(14, forged);
-    assert_eq!(
-        found(&log),
-        [(
-            11,
-            Fault::Other {
-                from: 11,
-                upto: 20,
-                checkpoint: 2
-            }
-        )]
-    );
+    assert_eq!(found(&log), [(15, Fault::Inserted { checkpoint: 2 })]);
+    // Two of them leave an interval only.
+    let mut again = Writer::new(stream(1, 78));
+    for later in &mut log[16..] {
+        later.position += 1;
+    }
+    let second = again.event("forged");
+    let forged = StoredEvent {
+        position: 17,
+        hlc: Hlc(log[15].hlc.0 + 1),
+        envelope: second.envelope,
+        payload: second.payload,
+        previous: second.previous,
+        hash: second.hash,
+    };
+    log.insert(16, forged);
+    let interval = Fault::Other {
+        from: 11,
+        upto: 20,
+        checkpoint: 2,
+    };
+    assert_eq!(found(&log), [(11, interval)]);
 }
 
 #[test]
@@ -224,17 +235,7 @@ fn reordered_events_should_be_named() {
     assert_eq!(swapped[0], (5, Fault::Reordered), "its clock is earlier");
     let (a, b) = (log[3].hlc, log[4].hlc);
     (log[3].hlc, log[4].hlc) = (b, a);
-    assert_eq!(
-        found(&log),
-        [(
-            1,
-            Fault::Other {
-                from: 1,
-                upto: 10,
-                checkpoint: 1
-            }
-        )]
-    );
+    assert_eq!(found(&log), [(4, Fault::Swapped { checkpoint: 1 })]);
 }
 
 #[test]
@@ -377,4 +378,27 @@ fn older_note_should_be_believed_because_a_newer_one_names_it() {
     let unsigned = format!("{head}\n\n\u{2014} stranger AAAAAAA=\n");
     let (chain, faults) = chain(&[unsigned, notes[1].clone()], &keys);
     assert_eq!((chain.held().len(), faults), (2, vec![]));
+}
+
+#[test]
+fn event_inserted_anywhere_should_be_named_there() {
+    for at in 1..=20u64 {
+        let mut log = log();
+        let index = usize::try_from(at - 1).expect("small");
+        for later in &mut log[index..] {
+            later.position += 1;
+        }
+        let event = Writer::new(stream(1, 77)).event("forged");
+        let forged = StoredEvent {
+            position: at,
+            hlc: Hlc(log[index].hlc.0 - 1),
+            envelope: event.envelope,
+            payload: event.payload,
+            previous: event.previous,
+            hash: event.hash,
+        };
+        log.insert(index, forged);
+        let checkpoint = if at <= 10 { 1 } else { 2 };
+        assert_eq!(found(&log), [(at, Fault::Inserted { checkpoint })], "at {at}");
+    }
 }
