@@ -323,6 +323,23 @@ pub const ALL: &[Operation] = &[
         )
     },
     Operation {
+        effect: Leaves,
+        idempotency: Required,
+        answer: Some("Erasure"),
+        summary: "Destroys the key of a subject's personal data, for ever; `data` names what dies as a confirmation.",
+        ..command("eraseSubject", "/v1/erasures", "erasures:write", "EraseSubject")
+    },
+    Operation {
+        room: Room::Commands,
+        summary: "Says what personal data a transfer or an organization has, and whether it was erased.",
+        ..read(
+            "getErasure",
+            "/v1/erasures/{subject}",
+            "erasures:write",
+            "Erasure",
+        )
+    },
+    Operation {
         query: &[
             "limit",
             "cursor",
@@ -341,6 +358,28 @@ pub const ALL: &[Operation] = &[
         summary: "Lists the views of every family: how far they are, and which are being rebuilt; for keys of the \
             platform organization.",
         ..read("listViews", "/v1/views", "views:write", "Page_View")
+    },
+    Operation {
+        query: &["limit", "cursor", "family"],
+        summary: "Lists the streams a view could not fold, each with the event and the reason; for keys of the platform \
+            organization.",
+        ..read(
+            "listQuarantine",
+            "/v1/views/{view}/quarantine",
+            "views:write",
+            "Page_ParkedStream",
+        )
+    },
+    Operation {
+        answer: Some("RetryAccepted"),
+        status: 202,
+        summary: "Asks that the parked streams of a view be folded again, in order; for keys of the platform organization.",
+        ..command(
+            "retryView",
+            "/v1/views/{view}/retries",
+            "views:write",
+            "RetryView",
+        )
     },
     Operation {
         answer: Some("RebuildAccepted"),

@@ -7,6 +7,7 @@ pub const ALL: &[(&str, &str)] = &[
         "audit:read",
         "read the events of every organization, on record; for keys of the platform organization",
     ),
+    ("erasures:write", "destroy personal data for ever"),
     ("events:read", "read the feed of public events"),
     ("keys:write", "issue and revoke API keys and sessions"),
     ("organizations:write", "register organizations; change one's own"),
