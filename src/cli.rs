@@ -4,6 +4,7 @@
 //! Idempotency-Key to send it again with. Exit codes tell scripts what happened; see [`Ended`].
 
 mod connection;
+mod erase;
 mod output;
 mod replay;
 mod request;
@@ -36,6 +37,14 @@ pub enum People {
         connection: Connection,
         #[command(subcommand)]
         verb: transfer::Verb,
+    },
+    /// Show what personal data a transfer or an organization has, and, confirmed, destroy it for ever.
+    #[command(after_help = EXIT_CODES)]
+    Erase {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        erase: erase::Erase,
     },
     /// Replay the log as public events, one JSON object a line; with an auditor's key those of every organization.
     #[command(after_help = EXIT_CODES)]
@@ -113,6 +122,10 @@ pub fn run(people: People) -> ExitCode {
         People::Transfer { connection, verb } => (
             connection.clone(),
             connection.block_on(|ask| transfer::run(ask, verb)),
+        ),
+        People::Erase { connection, erase } => (
+            connection.clone(),
+            connection.block_on(|ask| erase::run(ask, erase)),
         ),
         People::Replay { connection, asked } => (
             connection.clone(),

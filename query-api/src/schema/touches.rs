@@ -107,7 +107,7 @@ const TABLE: &[(&str, &[(&str, Needs)])] = &[
             ),
             ("vault", Views(&[Vaults])),
             ("account", Views(&[Balances])),
-            ("timeline memo", Never),
+            ("timeline memo memoErased", Never),
         ],
     ),
     (

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use vaultstream_event_schemas::{AssetId, ChainId, TransferId};
-use vaultstream_gateway::resource::memo;
+use vaultstream_gateway::resource::{Note, note};
 use vaultstream_projectors::read;
 
 use super::account::Account;
@@ -209,8 +209,13 @@ impl Transfer {
     /// The note that came with the request; null when there was none, or when it was erased.
     #[graphql(complexity = 5)]
     async fn memo(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let opened = memo(services(ctx).keyring.as_ref(), self.0.row.memo.as_ref()).await;
-        Ok(opened.map_err(Refusal::from)?)
+        Ok(self.note(ctx).await?.text())
+    }
+
+    /// Whether the note was erased: its key is destroyed and nobody can read it any more.
+    #[graphql(complexity = 5)]
+    async fn memo_erased(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.note(ctx).await? == Note::Erased)
     }
 
     /// When it was requested.
@@ -313,6 +318,12 @@ impl Transfer {
 impl Transfer {
     fn chain_id(&self) -> ChainId {
         self.0.row.asset.chain()
+    }
+
+    async fn note(&self, ctx: &Context<'_>) -> Result<Note, Refusal> {
+        let row = &self.0.row;
+        let keyring = services(ctx).keyring.as_ref();
+        Ok(note(keyring, row.memo.as_ref(), row.memo_erased).await?)
     }
 
     /// A transfer of the caller.
