@@ -16,6 +16,7 @@ pub mod projector;
 pub mod read;
 pub mod rebuild;
 mod requests;
+mod retries;
 pub mod rows;
 pub mod switch;
 pub mod tables;
@@ -27,6 +28,7 @@ mod worker;
 
 pub use follow::FollowViews;
 pub use generations::Generations;
+pub use lane::Retried;
 pub use observer::{Fact, Observer, Unobserved};
 pub use projector::{Projector, ProjectorOptions, ProjectorParts, SwitchGenerations};
 pub use read::{ReadError, Reads, ReadsParts};

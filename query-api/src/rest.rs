@@ -7,6 +7,7 @@ mod events;
 mod fresh;
 mod lists;
 mod past;
+mod quarantine;
 mod rows;
 mod single;
 #[cfg(test)]
@@ -97,6 +98,7 @@ pub fn router(parts: RestParts, door: &Arc<Door>) -> Router {
         .on("getTransfer", single::transfer)
         .on("listEvents", events::list)
         .on("listViews", views::list)
+        .on("listQuarantine", quarantine::list)
         .finish()
         .with_state(site)
 }

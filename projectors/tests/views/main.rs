@@ -12,6 +12,7 @@ mod poison;
 mod reads;
 mod rebuild;
 mod requests;
+mod retry;
 mod setup;
 mod tenants;
 mod terms;
