@@ -52,7 +52,7 @@ pub enum People {
         #[command(flatten)]
         connection: Connection,
         #[command(flatten)]
-        asked: replay::Replay,
+        asked: replay::Wanted,
     },
     /// See how far the views are and rebuild them, with a key of the platform organization (platform.key).
     #[command(after_help = EXIT_CODES)]

@@ -292,7 +292,7 @@ impl Past {
 
 /// The places a token names.
 fn named(services: &Services, token: &str) -> Result<Positions, Refusal> {
-    let looks_like_time = token.len() <= 40 && token.contains([':', ' ']);
+    let looks_like_time = token.len() <= 40 && (token.contains([':', ' ']) || token.get(4..5) == Some("-"));
     if looks_like_time {
         let detail = "asOf is a moment in RFC 3339, such as 2026-03-01T12:00:00Z, or a consistency token";
         return Err(Refusal::field("asOf", detail));

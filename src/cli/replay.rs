@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(8);
 
 /// What is replayed.
 #[derive(Debug, Args)]
-pub struct Replay {
+pub struct Wanted {
     /// Where to begin: beginning, now, or a moment such as 2026-03-01T00:00:00Z.
     #[arg(
         long,
@@ -70,7 +70,7 @@ enum Reader {
     Left,
 }
 
-pub async fn run(ask: Ask, asked: Replay) -> Done {
+pub async fn run(ask: Ask, asked: Wanted) -> Done {
     let mut cursor = asked.cursor.clone();
     let done = replay(&ask, &asked, &mut cursor).await;
     if let (Err(_), Some(cursor)) = (&done, &cursor) {
@@ -79,7 +79,7 @@ pub async fn run(ask: Ask, asked: Replay) -> Done {
     done
 }
 
-async fn replay(ask: &Ask, asked: &Replay, cursor: &mut Option<String>) -> Done {
+async fn replay(ask: &Ask, asked: &Wanted, cursor: &mut Option<String>) -> Done {
     let query = EventQuery {
         from: Some(asked.from.clone()),
         until: asked.until.clone(),

@@ -61,6 +61,7 @@ async fn pay(product: &Product, key: &str) -> Result<String> {
         product.vault("Operations").await?,
         product.vault("Payouts").await?,
     );
+    product.balance_is(&account(&from)?, |wei| wei > ETHER).await?;
     let id = product
         .transfer(&from, &address(&to)?, ETHER / 1_000, key)
         .await?;

@@ -8,6 +8,7 @@ mod lanes;
 mod life;
 mod meaning;
 mod meanings;
+mod past;
 mod poison;
 mod reads;
 mod rebuild;

@@ -133,7 +133,8 @@ impl Recorder {
                 let window = tokio::time::sleep(Duration::from_millis(WINDOW_MS));
                 tokio::select! {
                     () = window => {}
-                    ended = begun.wait_for(|begun| *begun) => is_ending = ended.is_ok(),
+                    // whoever could tell is gone: that is an end, too
+                    _ = begun.wait_for(|begun| *begun) => is_ending = true,
                 }
                 let Some(recorder) = weak.upgrade() else { return };
                 recorder.write_counts(|_| true).await;

@@ -73,7 +73,8 @@ impl Rest {
             };
             assert_eq!(page["cursor"], page["nextCursor"]);
             // the moment it began at is in the cursor
-            let filters: Vec<_> = filters.split('&').filter(|f| !f.starts_with("from=")).collect();
+            let stays = |f: &&str| !f.starts_with("from=") && !f.starts_with("cursor=");
+            let filters: Vec<_> = filters.split('&').filter(stays).collect();
             path = format!("/v1/events?limit={limit}&cursor={next}{}", filters.join("&"));
         }
     }

@@ -105,7 +105,7 @@ impl Story {
                 let height = u64::try_from(self.steps).expect("small") + 10;
                 world.balance(&self.me, self.held, self.steps * 7, height).await;
             }
-            4 => {
+            4 if self.transfers.len() < 3 => {
                 let transfer = world.transfer(&self.me, self.held).await;
                 self.transfers.push((transfer, 0));
             }
