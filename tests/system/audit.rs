@@ -78,7 +78,7 @@ impl Evidence {
         let mut transfer = String::new();
         for n in 0..3 {
             transfer = product
-                .transfer(&from, &to, ETHER / 100, &format!("audited {n}"))
+                .transfer(&from, &to, ETHER / 100, &format!("audited-{n}"))
                 .await?;
             product.completed(&transfer).await?;
         }

@@ -363,7 +363,7 @@ fn notes_that_do_not_hold_together_should_be_named() {
             checkpoint: 3
         }]
     );
-    let twice = chain(&[notes.clone(), notes.clone()].concat(), &keys);
+    let twice = chain(&[notes.clone(), notes].concat(), &keys);
     assert_eq!(
         (twice.0.held().len(), twice.1),
         (2, vec![]),
