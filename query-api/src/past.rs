@@ -251,7 +251,7 @@ impl Past {
         loop {
             let events = self.read(stream, past.version()).await?;
             for event in events.iter().take_while(|event| event.position <= place) {
-                past.add(event).map_err(unreadable)?;
+                past.add(event).map_err(|error| unreadable(&error))?;
             }
             let is_over = events.len() < CHUNK || events.last().is_some_and(|event| event.position > place);
             // nothing is folded of a stranger's but its first events
@@ -329,9 +329,9 @@ async fn newest(services: &Services, named: &Positions) -> Result<Hlc, Refusal> 
     Ok(newest)
 }
 
-fn unreadable(error: PastError) -> Refusal {
+fn unreadable(error: &PastError) -> Refusal {
     tracing::error!(
-        error = &error as &dyn std::error::Error,
+        error = error as &dyn std::error::Error,
         "the past of a stream cannot be told"
     );
     Refusal::of(ErrorCode::EventUnreadable)
