@@ -44,7 +44,7 @@ pub enum People {
         #[command(flatten)]
         connection: Connection,
         #[command(flatten)]
-        erase: erase::Erase,
+        erase: erase::Asked,
     },
     /// Replay the log as public events, one JSON object a line; with an auditor's key those of every organization.
     #[command(after_help = EXIT_CODES)]

@@ -13,7 +13,7 @@ use super::{Done, Ended};
 
 /// What is to be erased.
 #[derive(Debug, Args)]
-pub struct Erase {
+pub struct Asked {
     /// Whose personal data: a transfer, trf_…, or an organization, org_….
     subject: String,
     /// Destroy it for ever: name what dies, memo or contact. Without this only what there is is shown.
@@ -27,7 +27,7 @@ pub struct Erase {
     idempotency_key: Option<String>,
 }
 
-pub async fn run(ask: Ask, erase: Erase) -> Done {
+pub async fn run(ask: Ask, erase: Asked) -> Done {
     let subject = checked(&erase.subject)?;
     let Some(grounds) = erase.grounds else {
         let path = format!("/v1/erasures/{subject}");

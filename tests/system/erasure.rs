@@ -11,7 +11,7 @@ use vaultstream_client::Transfer;
 use vaultstream_client::http::With;
 
 use crate::people::{Person, ended};
-use crate::product::{Product, Setup, address, problem, program, transfer_body, until};
+use crate::product::{Product, Setup, account, address, problem, program, transfer_body, until};
 use crate::traces::Subscriber;
 
 /// Texts that occur nowhere else: what must not be found anywhere, and what must, or the search proves nothing.
@@ -109,6 +109,7 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
 /// A transfer with the memo and the control, requested.
 pub async fn noted(product: &Product, traces: &Traces) -> Result<String> {
     let from = product.vault("Operations").await?;
+    product.balance_is(&account(&from)?, |wei| wei > 1_000).await?;
     let to = address(&product.vault("Payouts").await?)?;
     let mut body = transfer_body(&from, &to, "1");
     body.memo = Some(traces.memo.clone());

@@ -2,16 +2,18 @@
 //! store, everybody else goes on, the key is listed with its reason, and once the damage is mended it is folded again in
 //! order, without a restart.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use vaultstream_client::http::With;
 use vaultstream_domain::ports::ViewStore;
 use vaultstream_domain::ports::view_store::{Flush, RowKey, RowWrite, ViewRef};
 use vaultstream_event_schemas::{Family, Hlc, Slug};
 use vaultstream_infra_scylla::{ScyllaOptions, ScyllaViews};
-use vaultstream_infra_sqlite::{SqliteViews, ViewOptions};
 use vaultstream_projectors::ViewName;
 use vaultstream_projectors::tables::{self, key, t};
 use vaultstream_projectors::views::{tables_of, view};
@@ -19,50 +21,88 @@ use vaultstream_projectors::views::{tables_of, view};
 use crate::cluster::{Build, Roles};
 use crate::eyes::Scrape;
 use crate::people::{Person, ended, printed};
-use crate::product::{ETHER, Product, Setup, address, until};
+use crate::product::{ETHER, PATIENCE, Product, Setup, address, until};
 
 fn family() -> Result<Family> {
     Ok(Family::Chain(Slug::try_new("eth_sandbox")?))
 }
 
-/// The row that every transfer of a vault reads when it is folded.
-struct Damage {
-    store: Arc<dyn ViewStore>,
-    at: ViewRef,
-    key: RowKey,
-    healthy: Vec<u8>,
-    hlc: u64,
+/// Writes a value in the place of the row that every transfer of the vault reads when it is folded.
+#[async_trait]
+trait Tamper {
+    async fn read(&self) -> Result<Vec<u8>>;
+    async fn write(&self, value: Vec<u8>) -> Result<()>;
 }
 
-impl Damage {
-    async fn of(store: Arc<dyn ViewStore>, organization: &str, vault: &str) -> Result<Self> {
+/// Past the product, which has the file open.
+struct InFile {
+    file: PathBuf,
+    vault: String,
+}
+
+impl InFile {
+    fn open(&self) -> Result<Connection> {
+        let connection = Connection::open(&self.file)?;
+        connection.busy_timeout(PATIENCE)?;
+        Ok(connection)
+    }
+}
+
+#[async_trait]
+impl Tamper for InFile {
+    async fn read(&self) -> Result<Vec<u8>> {
+        let table = format!("transfers_g1_{}", tables::ACTIVITY.name);
+        let query = format!("SELECT value FROM {table} WHERE vault = ?1");
+        Ok(self.open()?.query_row(&query, [&self.vault], |row| row.get(0))?)
+    }
+    async fn write(&self, value: Vec<u8>) -> Result<()> {
+        let table = format!("transfers_g1_{}", tables::ACTIVITY.name);
+        let update = format!("UPDATE {table} SET value = ?2 WHERE vault = ?1");
+        let changed = self.open()?.execute(&update, params![self.vault, value])?;
+        ensure!(changed == 1, "{changed} rows");
+        Ok(())
+    }
+}
+
+/// By another client of the engine, each time a little later than the row.
+struct InEngine {
+    store: ScyllaViews,
+    at: ViewRef,
+    key: RowKey,
+    hlc: AtomicU64,
+}
+
+impl InEngine {
+    async fn of(store: ScyllaViews, organization: &str, vault: &str) -> Result<Self> {
         let at = ViewName::Transfers.at(family()?, 1);
-        store.create(&at, &tables_of(view(ViewName::Transfers).as_ref())).await?;
+        store
+            .create(&at, &tables_of(view(ViewName::Transfers).as_ref()))
+            .await?;
         let key = key(&tables::ACTIVITY, [t(organization)], [t(vault)]);
-        let found = store.get(&at, std::slice::from_ref(&key)).await?;
-        let healthy = found
-            .into_iter()
-            .next()
-            .flatten()
-            .context("the vault was active")?;
-        let row: Value = serde_json::from_slice(&healthy)?;
-        let hlc = row["hlc"].as_u64().or_else(|| row["hlc"].as_str()?.parse().ok());
-        let damage = Self {
+        let found = Self {
             store,
             at,
             key,
-            healthy,
-            hlc: hlc.context("it says when")?,
+            hlc: AtomicU64::default(),
         };
-        damage.write(b"{".to_vec(), 1).await?;
-        Ok(damage)
+        let row: Value = serde_json::from_slice(&found.read().await?)?;
+        let hlc = row["hlc"].as_u64().or_else(|| row["hlc"].as_str()?.parse().ok());
+        found.hlc.store(hlc.context("it says when")?, Ordering::SeqCst);
+        Ok(found)
     }
+}
 
-    async fn write(&self, value: Vec<u8>, later: u64) -> Result<()> {
+#[async_trait]
+impl Tamper for InEngine {
+    async fn read(&self) -> Result<Vec<u8>> {
+        let found = self.store.get(&self.at, std::slice::from_ref(&self.key)).await?;
+        found.into_iter().next().flatten().context("the vault was active")
+    }
+    async fn write(&self, value: Vec<u8>) -> Result<()> {
         let row = RowWrite {
             key: self.key.clone(),
             value,
-            hlc: Hlc(self.hlc + later),
+            hlc: Hlc(self.hlc.fetch_add(1, Ordering::SeqCst) + 1),
         };
         let flush = Flush {
             rows: vec![row],
@@ -70,9 +110,22 @@ impl Damage {
         };
         Ok(self.store.flush(&self.at, flush).await?)
     }
+}
+
+struct Damage<T> {
+    tamper: T,
+    healthy: Vec<u8>,
+}
+
+impl<T: Tamper> Damage<T> {
+    async fn done(tamper: T) -> Result<Self> {
+        let healthy = tamper.read().await?;
+        tamper.write(b"{".to_vec()).await?;
+        Ok(Self { tamper, healthy })
+    }
 
     async fn mend(&self) -> Result<()> {
-        self.write(self.healthy.clone(), 2).await
+        self.tamper.write(self.healthy.clone()).await
     }
 }
 
@@ -112,7 +165,7 @@ async fn listed(product: &Product, transfer: &str) -> Result<Option<String>> {
 async fn is_parked_and_healed(
     product: &Product,
     (tenant, operator): (&Person<'_>, &Person<'_>),
-    damage: &Damage,
+    damage: &Damage<impl Tamper>,
     transfer: &str,
     metrics: &str,
 ) -> Result<()> {
@@ -212,11 +265,10 @@ async fn of_view(operator: &Person<'_>) -> Result<Value> {
 async fn poison_should_park_its_key_and_heal_in_order_on_one_machine() -> Result<()> {
     let setup = Setup::new()?;
     let mut product = setup.start()?;
-    let (organization, vault, transfer) = waiting(&product).await?;
+    let (_, vault, transfer) = waiting(&product).await?;
     ensure!(product.process.terminate().await?.success());
-    let families = vec![Family::Core, family()?];
-    let store = SqliteViews::open(&ViewOptions::new(setup.data_dir().join("views"), families))?;
-    let damage = Damage::of(Arc::new(store), &organization, &vault).await?;
+    let file = setup.data_dir().join("views/views-eth_sandbox.db");
+    let damage = Damage::done(InFile { file, vault }).await?;
     let product = setup.start()?;
     let tenant = Person::with(&product, setup.data_dir().join("demo.key"));
     let operator = Person::with(&product, setup.data_dir().join("platform.key"));
@@ -236,7 +288,7 @@ async fn poison_should_park_its_key_and_heal_in_order_in_a_cluster() -> Result<(
         vec![Family::Core, family()?],
     );
     let store = ScyllaViews::open(options).await?;
-    let damage = Damage::of(Arc::new(store), &organization, &vault).await?;
+    let damage = Damage::done(InEngine::of(store, &organization, &vault).await?).await?;
     *projectors = roles.role(Build::This, "projectors")?.0;
     let data = roles.dir.path().join("data");
     let tenant = Person::with(&product, data.join("demo.key"));

@@ -33,7 +33,11 @@ pub struct Subscriber(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
 impl Subscriber {
     /// Somebody who hears every public event.
     pub async fn of(product: &Product) -> Result<Self> {
-        Self::to(product, "subscription { events { event { type } } }").await
+        let mut subscriber = Self::to(product, "subscription { events { event { type } } }").await?;
+        // The answer to a ping proves that the subscription before it was taken.
+        subscriber.say(json!({ "type": "ping" })).await?;
+        subscriber.hear("pong").await?;
+        Ok(subscriber)
     }
 
     /// Somebody who hears what a query asks for.
@@ -49,9 +53,6 @@ impl Subscriber {
         subscriber.hear("connection_ack").await?;
         let subscribe = json!({ "type": "subscribe", "id": "1", "payload": { "query": query } });
         subscriber.say(subscribe).await?;
-        // The answer to a ping proves that the subscription before it was taken.
-        subscriber.say(json!({ "type": "ping" })).await?;
-        subscriber.hear("pong").await?;
         Ok(subscriber)
     }
 
