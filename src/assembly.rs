@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::{
-    Bus, Cache, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn, VersionGate,
-    ViewStore,
+    Bus, Cache, Checkpoints, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn,
+    VersionGate, ViewStore,
 };
-use vaultstream_infra_keystore::{Keystore, MasterKeySource, Options as KeystoreOptions, Secret};
+use vaultstream_infra_keystore::{
+    CheckpointKeys, Keystore, MasterKeySource, Options as KeystoreOptions, Secret,
+};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
 use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{Executor, FairLeases, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer};
@@ -45,6 +47,8 @@ pub struct Engines {
     pub views: Option<Arc<dyn ViewStore>>,
     /// Cursors and heads.
     pub progress: Arc<dyn Progress>,
+    /// Signed checkpoints; none in a process that neither seals nor names them.
+    pub checkpoints: Option<Arc<dyn Checkpoints>>,
     /// Who works on what.
     pub leases: Arc<dyn Leases>,
     /// Who reads which event versions, and which may be written.
@@ -247,7 +251,20 @@ async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) ->
     }
 }
 
-fn open_keystore(config: &Config) -> Result<Keystore> {
+/// The list of checkpoints alone, for who reads it beside a running product; embedded ones are files
+/// ([`Config::checkpoints_dir`]).
+#[cfg(feature = "cluster")]
+pub async fn open_shared_checkpoints(config: &Config) -> Result<Arc<dyn Checkpoints>> {
+    Ok(Arc::new(cluster::open_checkpoints(config, false).await?))
+}
+
+/// The keys that sign checkpoints.
+pub fn checkpoint_keys(config: &Config, keystore: Keystore) -> Result<CheckpointKeys> {
+    Ok(CheckpointKeys::try_new(keystore, &config.origin())?)
+}
+
+/// Opens the keystore alone. Blocks.
+pub fn open_keystore(config: &Config) -> Result<Keystore> {
     let passphrase = match config.keystore.passphrase.as_str() {
         "" => None,
         reference => Some(Secret::new(config::secret(reference)?)),

@@ -4,7 +4,9 @@
 //! Idempotency-Key to send it again with. Exit codes tell scripts what happened; see [`Ended`].
 
 mod connection;
+mod erase;
 mod output;
+mod replay;
 mod request;
 mod transfer;
 mod vault;
@@ -35,6 +37,22 @@ pub enum People {
         connection: Connection,
         #[command(subcommand)]
         verb: transfer::Verb,
+    },
+    /// Show what personal data a transfer or an organization has, and, confirmed, destroy it for ever.
+    #[command(after_help = EXIT_CODES)]
+    Erase {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        erase: erase::Asked,
+    },
+    /// Replay the log as public events, one JSON object a line; with an auditor's key those of every organization.
+    #[command(after_help = EXIT_CODES)]
+    Replay {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        asked: replay::Wanted,
     },
     /// See how far the views are and rebuild them, with a key of the platform organization (platform.key).
     #[command(after_help = EXIT_CODES)]
@@ -104,6 +122,14 @@ pub fn run(people: People) -> ExitCode {
         People::Transfer { connection, verb } => (
             connection.clone(),
             connection.block_on(|ask| transfer::run(ask, verb)),
+        ),
+        People::Erase { connection, erase } => (
+            connection.clone(),
+            connection.block_on(|ask| erase::run(ask, erase)),
+        ),
+        People::Replay { connection, asked } => (
+            connection.clone(),
+            connection.block_on(|ask| replay::run(ask, asked)),
         ),
         People::Views { connection, verb } => (
             connection.clone(),

@@ -3,6 +3,7 @@
 //! Refuses: unknown fields, a sandbox beside a live chain, two chains with one slug or id, a family without shards,
 //! limits that could not work.
 
+mod checkpoints;
 #[cfg_attr(
     not(feature = "cluster"),
     expect(
@@ -24,6 +25,7 @@ use vaultstream_event_schemas::chain::{AssetSettings, ChainSettings};
 use vaultstream_event_schemas::{ChainId, Family, Slug};
 use vaultstream_infra_chain_evm::Options as NodeOptions;
 
+pub use checkpoints::Checkpoints;
 pub use cluster::{Assembly, Kafka, Kind, Postgres, Redis, Scylla, Telemetry};
 #[cfg(feature = "cluster")]
 pub use cluster::{Database, KafkaSecurity};
@@ -69,6 +71,9 @@ pub struct Config {
     pub gateway: Gateway,
     /// Software keys.
     pub keystore: Keystore,
+    /// Signed checkpoints.
+    #[serde(default)]
+    pub checkpoints: Checkpoints,
     /// The chains.
     pub chains: Vec<ChainConfig>,
 }
@@ -269,6 +274,7 @@ impl Config {
     fn check(&self) -> Result<()> {
         self.check_assembly()?;
         self.gateway.check()?;
+        self.check_checkpoints()?;
         ensure!(
             !self.chains.is_empty(),
             "no chain is configured; add a [[chains]] section"
@@ -415,12 +421,24 @@ mod tests {
             (cluster.to_owned(), "[postgres]"),
             (kafka.to_owned(), "[kafka]"),
             (
-                format!("{cluster}[postgres]\ndatabases = []\n{kafka}[scylla]\nnodes = []\n"),
+                format!(
+                    "{cluster}[postgres]\ndatabases = []\ncheckpoints = {{ url = \"env:Y\" }}\n{kafka}[scylla]\nnodes = []\n"
+                ),
                 "postgres.databases",
             ),
             (
+                format!("{cluster}[postgres]\ndatabases = [{{ url = \"env:X\" }}]\n{kafka}"),
+                "checkpoints",
+            ),
+            (
                 format!(
-                    "{cluster}[postgres]\ndatabases = [{{ url = \"env:X\" }}]\n{kafka}[scylla]\nnodes = [\"127.0.0.1:1\"]\n"
+                    "{cluster}[postgres]\ndatabases = [{{ url = \"env:X\" }}]\ncheckpoints = {{ url = \"env:X\" }}\n{kafka}[scylla]\nnodes = [\"127.0.0.1:1\"]\n"
+                ),
+                "postgres.checkpoints",
+            ),
+            (
+                format!(
+                    "{cluster}[postgres]\ndatabases = [{{ url = \"env:X\" }}]\ncheckpoints = {{ url = \"env:Y\" }}\n{kafka}[scylla]\nnodes = [\"127.0.0.1:1\"]\n"
                 ),
                 "sandbox node lives inside one process",
             ),

@@ -12,6 +12,7 @@ use vaultstream_query_api::freshness::Lag;
 use vaultstream_query_api::hub::Hub;
 
 use crate::health::{Health, State};
+use crate::parts::sealer;
 
 type Heads = BTreeMap<ShardNumber, Head>;
 
@@ -35,6 +36,7 @@ pub async fn measure(health: &Health) {
         .map(|lag| (lag.shard.0, lag.events, lag.age_us));
     metrics.bus.relay(relay);
     workflows(health, &state.heads);
+    sealing(health, &state.heads);
     if let Some(reads) = &health.reads {
         projectors(health, reads, &state.heads).await;
     }
@@ -53,6 +55,8 @@ fn views(health: &Health, lag: &Lag) {
             view.lag_ms * 1000,
             quarantined,
         );
+        let metrics = &health.observed.metrics.views;
+        metrics.generation(view.view, &view.family, view.generation);
     }
 }
 
@@ -95,6 +99,33 @@ async fn projectors(health: &Health, reads: &Reads, heads: &Heads) {
         }
     }
     health.observed.metrics.views.shards(lags);
+}
+
+/// What waits for the next checkpoint, told by the process that signs it.
+fn sealing(health: &Health, heads: &Heads) {
+    if !health.leases.holds(sealer::LEASE) {
+        return;
+    }
+    let newest = health.checkpoint.get();
+    let sealed = |shard| {
+        newest
+            .as_ref()
+            .and_then(|newest| Some(newest.checkpoint.shard(shard)?.size))
+    };
+    let unsealed: u64 = heads
+        .keys()
+        .map(|shard| behind(heads, *shard, sealed(*shard).unwrap_or(0)))
+        .sum();
+    let now = health.clock.now().as_micros();
+    let age = newest.map_or(0, |newest| {
+        now.saturating_sub(newest.checkpoint.sealed_at.as_micros())
+    });
+    let age = if unsealed > 0 {
+        u64::try_from(age).unwrap_or(0)
+    } else {
+        0
+    };
+    health.observed.metrics.sealing.waits(unsealed, age);
 }
 
 /// The workflows that run here say themselves where they stand.

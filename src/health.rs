@@ -20,7 +20,7 @@ use vaultstream_domain::ports::{Clock, EventLog, Progress};
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::chain::ChainSettings;
 use vaultstream_kernel::relay::{self, RelayLag};
-use vaultstream_kernel::{Executor, FairLeases, Waiting};
+use vaultstream_kernel::{Executor, FairLeases, NewestCheckpoint, Waiting};
 use vaultstream_projectors::Reads;
 use vaultstream_query_api::freshness::{self, Lag};
 use vaultstream_query_api::hub::Hub;
@@ -28,6 +28,7 @@ use vaultstream_query_api::services::Heads as ChainHeads;
 
 use crate::gauges;
 use crate::observer::Observed;
+use crate::parts::sealer;
 
 /// Views may be this far behind and still count as ready.
 const MAX_VIEW_LAG_MS: u64 = 10_000;
@@ -57,6 +58,8 @@ pub struct Health {
     pub executor: Executor,
     /// Where the relay notes how far it is.
     pub progress: Arc<dyn Progress>,
+    /// The newest checkpoint.
+    pub checkpoint: NewestCheckpoint,
     /// Whether this process relays.
     pub relays: bool,
     /// What waits for the relay.
@@ -163,14 +166,27 @@ impl Health {
     }
 }
 
+/// What the sealer of this process says of itself: checkpoints that are refused are told, and stop nobody's work.
+fn with_sealer(health: &Health, mut body: Value) -> Value {
+    if health.leases.holds(sealer::LEASE) {
+        let newest = health.checkpoint.get().map(|newest| newest.name.to_string());
+        body["sealer"] = json!({ "status": "sealing", "checkpoint": newest });
+        if let Some(why) = health.observed.seal_refused() {
+            body["sealer"] = json!({ "status": "refusing", "checkpoint": newest, "detail": why });
+        }
+    }
+    body
+}
+
 async fn ready(Shared(health): Shared<Health>) -> Response {
     let (state, chains) = (health.state().await, health.chains());
-    let unready = |body: Value| (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
+    let unready =
+        |body: Value| (StatusCode::SERVICE_UNAVAILABLE, Json(with_sealer(&health, body))).into_response();
     if *health.draining.borrow() {
         return unready(json!({ "status": "draining" }));
     }
     match state {
-        Ok(state) if state.is_fresh() => Json(state.body(&chains)).into_response(),
+        Ok(state) if state.is_fresh() => Json(with_sealer(&health, state.body(&chains))).into_response(),
         Ok(state) => unready(state.body(&chains)),
         Err(detail) => unready(json!({ "status": "unavailable", "detail": detail, "chains": chains })),
     }

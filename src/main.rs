@@ -2,6 +2,7 @@
 
 mod archive;
 mod assembly;
+mod audit;
 mod cli;
 mod config;
 mod emit;
@@ -46,6 +47,9 @@ enum Verb {
     Export(archive::Export),
     /// Take a file that `export` wrote into a log that has what comes before it.
     Import(archive::Import),
+    /// Verify the log against signed checkpoints, hand them out, prove single events.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Print what is generated from the code: sdl, openapi, errors, or schemas with --out.
     #[command(hide = true)]
     Emit {
@@ -97,6 +101,7 @@ impl Serve {
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::People(people) => return cli::run(people),
+        Verb::Audit(verb) => return audit::run(&verb),
         Verb::Export(options) => archive::run_export(&options),
         Verb::Import(options) => archive::run_import(&options),
         Verb::Emit { what, out } => emit::run(what, out.as_deref()),

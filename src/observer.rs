@@ -19,6 +19,8 @@ pub struct Observed {
     /// What is counted.
     pub metrics: Metrics,
     standing: Mutex<Standing>,
+    /// Why nothing is sealed, by who found it.
+    refused: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Observed {
@@ -31,6 +33,7 @@ impl Observed {
         Self {
             metrics,
             standing: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
@@ -40,6 +43,21 @@ impl Observed {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Why nothing is sealed, when nothing is.
+    pub fn seal_refused(&self) -> Option<String> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.values().next().cloned()
+    }
+
+    fn refuses(&self, by: &'static str, why: Option<&str>) {
+        self.metrics.sealing.refused(by, why.is_some());
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => refused.insert(by, why.to_owned()),
+            None => refused.remove(by),
+        };
     }
 
     fn consumed(&self, consumer: &str, shard: ShardNumber, position: Option<u64>) {
@@ -118,6 +136,13 @@ impl Observer for Observed {
                 shard,
                 position,
             } => self.consumed(consumer, *shard, *position),
+            Fact::Sealed {
+                number,
+                events,
+                micros,
+            } => metrics.sealing.sealed(*number, *events, *micros),
+            Fact::SealRefused { by, why, .. } => self.refuses(by, Some(why)),
+            Fact::SealStands { by } => self.refuses(by, None),
             Fact::Leased { lease, is_held } => metrics.process.lease(lease, *is_held),
             Fact::Refilled { events, .. } => {
                 metrics.bus.records(RecordOutcome::Refilled, number(*events));
@@ -148,6 +173,10 @@ impl vaultstream_projectors::Observer for Observed {
                 let family = family.to_string();
                 views.rebuilding(view.as_str(), &family, *is_running);
                 views.rebuilt(view.as_str(), &family, 0);
+                views.retried(view.as_str(), &family, 0);
+            }
+            ViewFact::Retried { view, family, healed } => {
+                views.retried(view.as_str(), &family.to_string(), *healed)
             }
             ViewFact::Rebuilt { view, family, events } => {
                 views.rebuilt(view.as_str(), &family.to_string(), number(*events));

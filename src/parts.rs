@@ -4,6 +4,7 @@ pub mod doors;
 pub mod heads;
 pub mod projectors;
 pub mod relay;
+pub mod sealer;
 pub mod watchers;
 pub mod workflows;
 

@@ -20,14 +20,17 @@ pub enum Role {
     Watchers,
     /// Publishes the log to Kafka.
     Relay,
+    /// Signs checkpoints over the log.
+    Sealer,
     /// Brings schemas and topics up to date, makes the platform's key, and ends.
     Migrate,
 }
 
 /// What `all` stands for, in the order of start.
-const PARTS: [Role; 7] = [
+const PARTS: [Role; 8] = [
     Role::Migrate,
     Role::Relay,
+    Role::Sealer,
     Role::Projectors,
     Role::Workflows,
     Role::Watchers,
@@ -45,6 +48,7 @@ impl Role {
             Self::Workflows => "workflows",
             Self::Watchers => "watchers",
             Self::Relay => "relay",
+            Self::Sealer => "sealer",
             Self::Migrate => "migrate",
         }
     }

@@ -12,12 +12,14 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use vaultstream_domain::ports::SealText;
 use vaultstream_infra_runtime::give_way;
 use vaultstream_infra_telemetry::{LogFormat, LogOptions, Metrics, SpanOptions, Telemetry};
+use vaultstream_kernel::NewestCheckpoint;
 use vaultstream_query_api::Drain;
 use vaultstream_workflows::Services as WorkflowServices;
 
-use crate::assembly::Assembly;
+use crate::assembly::{Assembly, checkpoint_keys};
 use crate::config::{Config, Kind, LogFormat as ConfiguredFormat, Overrides};
 use crate::event_versions::Overtaken;
 use crate::faults::HaltAt;
@@ -25,7 +27,7 @@ use crate::observer::Observed;
 use crate::parts::doors::Doors;
 use crate::parts::heads::HeadBoard;
 use crate::parts::projectors::Views;
-use crate::parts::{relay, watchers, workflows};
+use crate::parts::{relay, sealer, watchers, workflows};
 use crate::roles::{Role, Roles};
 use crate::seed::Seeds;
 use crate::web::Dashboard;
@@ -107,13 +109,14 @@ async fn serve(
         }
     }
     let (begin, drain) = drain_of(&assembly);
-    let (heads, reads) = start_parts(&assembly, roles, &observed, &stop).await?;
+    let (heads, reads) = start_parts(&config, &assembly, roles, &observed, &stop).await?;
     let doors = Doors {
         config: &config,
         assembly: &assembly,
         roles,
         observed,
         heads: heads.subscribe(),
+        checkpoint: newest_checkpoint(&assembly, &stop),
         reads,
         dashboard,
         drain: drain.clone(),
@@ -170,6 +173,7 @@ fn seeds<'a>(config: &'a Config, assembly: &Assembly) -> Seeds<'a> {
 
 /// Starts what runs without being asked; answers where chains stand and, where this process reads views, the views.
 async fn start_parts(
+    config: &Config,
     assembly: &Assembly,
     roles: &Roles,
     observed: &Arc<Observed>,
@@ -181,6 +185,9 @@ async fn start_parts(
     }
     if roles.has(Role::Relay) && assembly.engines.publisher.is_some() {
         relay::start(assembly, observed.clone(), stop)?;
+    }
+    if roles.has(Role::Sealer) {
+        sealer::start(assembly, seal_keys(config, assembly)?, observed.clone(), stop)?;
     }
     if assembly.engines.views.is_none() {
         return Ok((heads, None));
@@ -198,6 +205,20 @@ async fn start_parts(
         watchers::start(assembly, &services, &views.reads, &heads, stop);
     }
     Ok((heads, Some(views.reads)))
+}
+
+/// The newest checkpoint, where this process reads the list.
+fn newest_checkpoint(assembly: &Assembly, stop: &CancellationToken) -> NewestCheckpoint {
+    let Some(checkpoints) = &assembly.engines.checkpoints else {
+        return NewestCheckpoint::none();
+    };
+    let spawn = assembly.spawn.as_ref();
+    NewestCheckpoint::follow(checkpoints.clone(), assembly.clock.clone(), spawn, stop)
+}
+
+fn seal_keys(config: &Config, assembly: &Assembly) -> Result<Arc<dyn SealText>> {
+    let keystore = assembly.keystore.as_ref().clone();
+    Ok(Arc::new(checkpoint_keys(config, keystore)?))
 }
 
 fn workflow_services(assembly: &Assembly) -> WorkflowServices {

@@ -3,6 +3,8 @@
 //! It retries nothing by itself: whoever holds the intent holds its Idempotency-Key and decides. Connections and
 //! answers have time limits; the key never appears in `Debug`.
 
+mod events;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use crate::{
     Account, Chain, CreateVault, FaucetPayment, FaucetRequest, Page, Problem, Reason, RequestTransfer,
     TOKEN_HEADER, Transfer, TransferAccepted, TransferPreview, Vault,
 };
+
+pub use events::{EventQuery, EventStream, Frame, SILENCE};
 
 /// How long one answer may take: above the longest `Prefer: wait`.
 const TIMEOUT: Duration = Duration::from_secs(45);

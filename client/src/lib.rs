@@ -12,6 +12,8 @@ pub mod account;
 pub mod api_key;
 pub mod chain;
 pub mod command;
+pub mod event;
+pub mod erasure;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod organization;
@@ -26,6 +28,8 @@ pub use account::{Account, Balance, ChangeAccount};
 pub use api_key::{ApiKey, ApiKeyStatus, IssueApiKey};
 pub use chain::{AddressCheck, Chain, CheckAddress, FaucetPayment, FaucetRequest};
 pub use command::{Command, CommandStatus};
+pub use event::{Event, EventPage};
+pub use erasure::{Datum, DatumStatus, EraseSubject, Erasure};
 #[cfg(feature = "http")]
 pub use http::{Client, ClientError};
 pub use organization::{ChangeOrganization, Contact, Organization, RegisterOrganization};
@@ -36,10 +40,15 @@ pub use transfer::{
     Approver, Execution, Failure, FeeEstimate, RequestTransfer, Transfer, TransferAccepted, TransferPreview,
 };
 pub use vault::{AddAccount, ChangeVault, CreateVault, Vault, VaultAccount};
-pub use view::{Rebuild, RebuildAccepted, RebuildStatus, RebuildView, View, ViewGeneration};
+pub use view::{
+    ParkedStream, Rebuild, RebuildAccepted, RebuildStatus, RebuildView, RetryAccepted, RetryOutcome,
+    RetryView, View, ViewGeneration,
+};
 
 /// The header that carries a consistency token.
 pub const TOKEN_HEADER: &str = "vaultstream-token";
+/// The header of a 202 that names the newest checkpoint signed before the answer: `<number>:<SHA-256 of its text>`.
+pub const CHECKPOINT_HEADER: &str = "vaultstream-checkpoint";
 /// The header that a browser's own page adds to requests that use the session cookie.
 pub const BROWSER_HEADER: &str = "x-vaultstream-request";
 /// The name of the session cookie.

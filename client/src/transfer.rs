@@ -119,6 +119,9 @@ answers! {
         /// The note; absent in lists.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         memo: Option<String>,
+        /// Whether the note was erased: its key is destroyed and nobody can read it any more. Absent when it was not.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        memo_erased: bool,
         /// The most the network may charge.
         fee_max: Option<AssetAmount>,
         /// How many approvals it needs, once that is decided.

@@ -1,11 +1,14 @@
 //! Answers to commands: the resource, its ETag, where the command is asked after, and a consistency token.
 
+use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use vaultstream_client::TOKEN_HEADER;
+use vaultstream_client::{CHECKPOINT_HEADER, TOKEN_HEADER};
 use vaultstream_event_schemas::{CommandId, ErrorCode};
 use vaultstream_gateway::ApiError;
+use vaultstream_kernel::NewestCheckpoint;
 
 use crate::prefer::Wait;
 
@@ -13,6 +16,24 @@ use crate::prefer::Wait;
 pub(crate) const COMMAND_HEADER: HeaderName = HeaderName::from_static("vaultstream-command");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Names the newest checkpoint in a 202: what the answer promises is in the log, and is in this checkpoint or in one after
+/// it. Who keeps it can show later that the log was cut.
+pub(crate) async fn name_checkpoint(
+    State(newest): State<NewestCheckpoint>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::ACCEPTED
+        && let Some(newest) = newest.get()
+        && let Ok(name) = HeaderValue::from_str(&newest.name.to_string())
+    {
+        let header = HeaderName::from_static(CHECKPOINT_HEADER);
+        response.headers_mut().insert(header, name);
+    }
+    response
+}
 
 /// The head of an answer.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ mod api_keys;
 mod chain_rules;
 mod chains;
 mod commands;
+mod erasures;
 mod intent;
 mod openapi;
 mod organizations;
@@ -29,6 +30,7 @@ mod views;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use vaultstream_gateway::operation::Room;
 use vaultstream_gateway::{Door, Routes, error_pages};
 
@@ -48,11 +50,14 @@ pub fn router(services: Arc<Services>, door: &Arc<Door>) -> Router {
     let routes = vaults::serve(routes);
     let routes = accounts::serve(routes);
     let routes = transfers::serve(routes);
+    let routes = erasures::serve(routes);
     let routes = views::serve(routes);
     let routes = commands::serve(routes);
     let routes = chains::serve(routes);
+    let newest = services.parts.checkpoint.clone();
     routes
         .finish()
+        .layer(from_fn_with_state(newest, answer::name_checkpoint))
         .merge(session_link::router(Arc::clone(door)))
         .with_state(services)
         .merge(error_pages::router())

@@ -102,6 +102,13 @@ fn reference(schema: &str) -> Value {
 
 fn describe(operation: &Operation) -> Value {
     let mut success = json!({ "description": "Done." });
+    if operation.status == 202 {
+        success["headers"] = json!({ "Vaultstream-Checkpoint": {
+            "description": "The newest checkpoint signed before this answer: its number, a colon and the SHA-256 of its text in \
+                hexadecimal. Absent until there is one.",
+            "schema": { "type": "string", "pattern": "^[0-9]+:[0-9a-f]{64}$" },
+        } });
+    }
     if let Some(answer) = operation.answer {
         success["content"] = json!({ "application/json": { "schema": reference(answer) } });
     }
@@ -128,6 +135,11 @@ fn describe(operation: &Operation) -> Value {
         let content = json!({ "application/json": { "schema": reference("TransferPreview") } });
         described["responses"]["200"] =
             json!({ "description": "What would happen (dry run).", "content": content });
+    }
+    if operation.id == "listEvents" {
+        let content = &mut described["responses"]["200"]["content"];
+        content["application/jsonl"] = json!({ "schema": { "type": "string" } });
+        content["text/event-stream"] = json!({ "schema": { "type": "string" } });
     }
     if let Access::Scope(scope) = operation.access {
         described["description"] = format!("Needs the scope `{scope}`.").into();
@@ -172,6 +184,10 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         let required = operation.if_match == IfMatch::Required;
         list.push(text("header", "If-Match", required, about));
     }
+    if operation.id == "listEvents" {
+        let about = "The id of the last server-sent event that was seen: the stream goes on behind it.";
+        list.push(text("header", "Last-Event-ID", false, about));
+    }
     if matches!(operation.id, "createVault" | "addAccount") {
         list.push(text(
             "header",
@@ -186,6 +202,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
 fn about_path(parameter: &str) -> &'static str {
     match parameter {
         "view" => "The view's name.",
+        "subject" => "The transfer (trf_…) or organization (org_…) whose personal data is meant.",
         _ => "The id or slug.",
     }
 }
@@ -195,10 +212,22 @@ fn about(query: &str) -> &'static str {
         "limit" => "How many items, 1 to 200; 50 unless given.",
         "cursor" => "Where the page begins: `nextCursor` of the page before, with the same filters.",
         "atLeast" => "A consistency token: the answer shows at least what it stands for.",
+        "asOf" => {
+            "A moment in RFC 3339 or a consistency token: the answer shows how things were then, folded from the log. \
+             Not together with `atLeast`."
+        }
+        "from" => {
+            "Where to begin: `beginning` (unless given), `now`, or a moment in RFC 3339. Not together with `cursor`."
+        }
+        "until" => "Only events until this moment in RFC 3339, which is not still to come.",
+        "stream" => "Only events of this thing: an id such as trf_….",
+        "type" => "Only events of these public types, separated by commas.",
+        "organization" => "Only events of this organization: one's own, or any for auditors.",
         "dryRun" => "`true` checks everything and changes nothing.",
         "status" => "Only items in this state.",
         "name" => "Only items whose name begins so.",
         "vaultId" => "Only items of this vault.",
+        "family" => "Only in this family: `core` or a chain's slug.",
         _ => "",
     }
 }
@@ -231,6 +260,10 @@ fn schemas() -> Map<String, Value> {
         "FaucetRequest": api::FaucetRequest, "FaucetPayment": api::FaucetPayment,
         "RebuildView": api::RebuildView, "RebuildAccepted": api::RebuildAccepted,
         "View": api::View, "Page_View": api::Page<api::View>,
+        "Event": api::Event, "EventPage": api::EventPage,
+        "RetryView": api::RetryView, "RetryAccepted": api::RetryAccepted,
+        "ParkedStream": api::ParkedStream, "Page_ParkedStream": api::Page<api::ParkedStream>,
+        "EraseSubject": api::EraseSubject, "Erasure": api::Erasure,
     }
     schemas
 }

@@ -45,12 +45,21 @@ async fn register(
     asked.platform_only(services.parts.platform)?;
     check_name(&body.name)?;
     body.contact.as_ref().map(check_contact).transpose()?;
-    let intent = Intent::read(&services, &asked, &headers, "", &body)?;
+    // Personal data leaves no hash behind either: it would tell whoever guesses it that the guess is right.
+    let impersonal = RegisterBody {
+        contact: None,
+        ..body.clone()
+    };
+    let intent = Intent::read(&services, &asked, &headers, "", &impersonal)?;
     let bare = intent.bare_id(&services, "organization");
     let shard = services.registry.place(&Family::Core, bare);
     let shard = shard.ok_or_else(|| ApiError::new(ErrorCode::Internal).detail("there is no core shard"))?;
     let organization = OrganizationId::from_uuid(id::with_shard(bare, shard));
-    intent.bind(&services, &asked, organization.to_string()).await?;
+    let bound = intent.bind(&services, &asked, organization.to_string()).await?;
+    if bound && let Some(known) = directory::read(services.log(), organization.into()).await? {
+        let positions = Positions::one(organization.shard(), known.born);
+        return registered(&services, organization, &positions, (intent, true)).await;
+    }
     let contact = seal_contact(&services, organization, body.contact).await?;
     let approval = body.approval.unwrap_or(Approval::None);
     let command = OrganizationCommand::Register {
@@ -62,10 +71,10 @@ async fn register(
         organization,
         command,
     };
-    let registered = services.execute(&asked, intent.command, use_case).await;
-    let (positions, replayed) = match registered {
+    let done = services.execute(&asked, intent.command, use_case).await;
+    let (positions, replayed) = match done {
         Ok(committed) => (committed.positions, false),
-        // This very request, or a duplicate of it, came first.
+        // A duplicate of this very request came first.
         Err(error) if error.code() == ErrorCode::AlreadyExists && intent.is_claimed() => {
             let known = directory::read(services.log(), organization.into())
                 .await?
@@ -74,19 +83,22 @@ async fn register(
         }
         Err(error) => return Err(error),
     };
-    let status = StatusCode::CREATED;
-    respond(
-        &services,
-        organization,
-        &positions,
-        Head {
-            status,
-            command: Some(intent.command),
-            replayed,
-            ..Head::default()
-        },
-    )
-    .await
+    registered(&services, organization, &positions, (intent, replayed)).await
+}
+
+async fn registered(
+    services: &Services,
+    organization: OrganizationId,
+    positions: &Positions,
+    (intent, replayed): (Intent, bool),
+) -> Answer {
+    let head = Head {
+        status: StatusCode::CREATED,
+        command: Some(intent.command),
+        replayed,
+        ..Head::default()
+    };
+    respond(services, organization, positions, head).await
 }
 
 fn check_name(name: &str) -> Result<(), ApiError> {

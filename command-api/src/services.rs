@@ -18,7 +18,7 @@ use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::door::Asked;
 use vaultstream_gateway::kept::Kept;
 use vaultstream_gateway::{ApiError, Credentials, Directory};
-use vaultstream_kernel::{Committed, ExecuteError, Executor, Line};
+use vaultstream_kernel::{Committed, ExecuteError, Executor, Line, NewestCheckpoint};
 
 /// Bounds and settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct ServicesParts {
     pub kept: Kept,
     /// The organization that owns the platform; only its keys register organizations.
     pub platform: OrganizationId,
+    /// The newest checkpoint, which every 202 names.
+    pub checkpoint: NewestCheckpoint,
     /// The views by name, each with the families that it has a store in.
     pub views: BTreeMap<&'static str, Vec<Family>>,
     /// Bounds and settings.

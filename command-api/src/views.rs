@@ -1,4 +1,4 @@
-//! Views: rebuilds, asked for by operators.
+//! Views: rebuilds, and retries of what is parked, asked for by operators.
 //!
 //! The request is an event; whoever keeps the views of the family hears it. All named families are asked or none.
 
@@ -7,9 +7,12 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use vaultstream_client::{Reason, RebuildAccepted, RebuildView, ViewGeneration as FamilyGeneration};
+use serde::Serialize;
+use vaultstream_client::{
+    Reason, RebuildAccepted, RebuildView, RetryAccepted, RetryView, ViewGeneration as FamilyGeneration,
+};
 use vaultstream_domain::aggregate::OfState;
-use vaultstream_domain::platform::{RequestRebuild, ViewGeneration, view_generation_id};
+use vaultstream_domain::platform::{RequestRebuild, RequestRetry, ViewGeneration, view_generation_id};
 use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::{CommandId, ErrorCode, Family, ViewGenerationId};
 use vaultstream_gateway::door::Asked;
@@ -30,7 +33,57 @@ const MAX_NAMED: usize = 64;
 type Store = (ViewGenerationId, Family);
 
 pub(crate) fn serve(routes: Routes<Arc<Services>>) -> Routes<Arc<Services>> {
-    routes.on("rebuildView", rebuild)
+    routes.on("rebuildView", rebuild).on("retryView", retry)
+}
+
+/// What is asked of a view in some of its families, understood and named by its key.
+struct Wanted {
+    view: &'static str,
+    stores: Vec<Store>,
+    intent: Intent,
+    reason: String,
+    /// Where this very request was written before, if it was.
+    before: Option<Positions>,
+}
+
+impl Wanted {
+    async fn read<B: Serialize>(
+        services: &Services,
+        (asked, headers): (&Asked, &HeaderMap),
+        name: &str,
+        (family, reason): (Option<String>, Option<String>),
+        body: &B,
+    ) -> Result<Self, ApiError> {
+        asked.platform_only(services.parts.platform)?;
+        let (view, stores) = stores(services, name, family.as_deref())?;
+        let intent = Intent::read(services, asked, headers, view, body)?;
+        let reason = text::reason(Reason { reason })?;
+        let Some((first, _)) = stores.first() else {
+            return Err(ApiError::new(ErrorCode::NotFound).detail("no family has a store of this view"));
+        };
+        let before = match intent.bind(services, asked, first.to_string()).await? {
+            true => written(services, *first, intent.command).await?,
+            false => None,
+        };
+        Ok(Self {
+            view,
+            stores,
+            intent,
+            reason,
+            before,
+        })
+    }
+
+    fn head<'a>(&self, token: &'a str) -> Head<'a> {
+        Head {
+            status: StatusCode::ACCEPTED,
+            command: Some(self.intent.command),
+            token: Some(token),
+            location: Some("/v1/views".to_owned()),
+            replayed: self.before.is_some(),
+            ..Head::default()
+        }
+    }
 }
 
 async fn rebuild(
@@ -40,48 +93,63 @@ async fn rebuild(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RebuildView>,
 ) -> Result<Response, ApiError> {
-    asked.platform_only(services.parts.platform)?;
-    let (view, stores) = stores(&services, &view, body.family.as_deref())?;
-    let intent = Intent::read(&services, &asked, &headers, view, &body)?;
-    let reason = text::reason(Reason { reason: body.reason })?;
-    let Some((first, _)) = stores.first() else {
-        return Err(ApiError::new(ErrorCode::NotFound).detail("no family has a store of this view"));
-    };
-    let before = match intent.bind(&services, &asked, first.to_string()).await? {
-        true => written(&services, *first, intent.command).await?,
-        false => None,
-    };
-    let replayed = before.is_some();
-    let positions = match before {
-        Some(positions) => positions,
+    let of = (body.family.clone(), body.reason.clone());
+    let wanted = Wanted::read(&services, (&asked, &headers), &view, of, &body).await?;
+    let positions = match &wanted.before {
+        Some(positions) => positions.clone(),
         None => {
             let use_case = RequestRebuild {
                 organization: services.parts.platform,
-                view: view.to_owned(),
-                stores: stores.clone(),
-                reason,
+                view: wanted.view.to_owned(),
+                stores: wanted.stores.clone(),
+                reason: wanted.reason.clone(),
             };
-            services
-                .execute(&asked, intent.command, use_case)
-                .await?
-                .positions
+            let done = services.execute(&asked, wanted.intent.command, use_case);
+            done.await?.positions
         }
     };
     let token = services.token(&positions);
     let accepted = RebuildAccepted {
-        view: view.to_owned(),
-        families: read_generations(&services, stores).await?,
+        view: wanted.view.to_owned(),
+        families: read_generations(&services, wanted.stores.clone()).await?,
         token: token.clone(),
     };
-    let head = Head {
-        status: StatusCode::ACCEPTED,
-        command: Some(intent.command),
-        token: Some(&token),
-        location: Some("/v1/views".to_owned()),
-        replayed,
-        ..Head::default()
+    answer(&wanted.head(&token), &accepted)
+}
+
+async fn retry(
+    State(services): State<Arc<Services>>,
+    asked: Asked,
+    Path(view): Path<String>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RetryView>,
+) -> Result<Response, ApiError> {
+    let of = (body.family.clone(), body.reason.clone());
+    let wanted = Wanted::read(&services, (&asked, &headers), &view, of, &body).await?;
+    let positions = match &wanted.before {
+        Some(positions) => positions.clone(),
+        None => {
+            let use_case = RequestRetry {
+                organization: services.parts.platform,
+                view: wanted.view.to_owned(),
+                stores: wanted.stores.clone(),
+                reason: wanted.reason.clone(),
+            };
+            let done = services.execute(&asked, wanted.intent.command, use_case);
+            done.await?.positions
+        }
     };
-    answer(&head, &accepted)
+    let token = services.token(&positions);
+    let accepted = RetryAccepted {
+        view: wanted.view.to_owned(),
+        families: wanted
+            .stores
+            .iter()
+            .map(|(_, family)| family.to_string())
+            .collect(),
+        token: token.clone(),
+    };
+    answer(&wanted.head(&token), &accepted)
 }
 
 /// The view of a name, and the streams of its generations in the named family or in all.

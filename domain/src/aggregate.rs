@@ -9,6 +9,7 @@ use vaultstream_event_schemas::payload::Encoded;
 use vaultstream_event_schemas::upcast::{Chain, NotYet, UpcastError, released};
 use vaultstream_event_schemas::{StreamId, StreamKind, Versions};
 
+use crate::audit::{AuditTrail, AuditTrailEvent, AuditTrailState};
 use crate::decider::{Decider, WireEvent};
 use crate::execution::{Execution, ExecutionEvent, ExecutionState, Slots, SlotsEvent, SlotsState};
 use crate::organization::{
@@ -103,6 +104,7 @@ aggregates! {
     Transfer, TransferEvent, TransferState;
     Execution, ExecutionEvent, ExecutionState;
     ViewGeneration, ViewGenerationEvent, ViewGenerationState;
+    AuditTrail, AuditTrailEvent, AuditTrailState;
 }
 
 impl Event {

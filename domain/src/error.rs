@@ -5,6 +5,7 @@ use std::fmt;
 
 use vaultstream_event_schemas::ErrorCode;
 
+use crate::audit::AuditTrailError;
 use crate::execution::{ExecutionError, SlotsError};
 use crate::organization::{ApiKeyError, ClaimError, OrganizationError, SessionError};
 use crate::platform::ViewGenerationError;
@@ -90,6 +91,8 @@ domain_errors! {
     Slots(SlotsError),
     /// About a view's generation.
     ViewGeneration(ViewGenerationError),
+    /// About an auditor's trail.
+    AuditTrail(AuditTrailError),
 }
 
 impl DomainError {

@@ -13,6 +13,7 @@ pub mod name;
 pub mod ports;
 pub mod transact;
 
+pub mod audit;
 pub mod execution;
 pub mod organization;
 pub mod platform;

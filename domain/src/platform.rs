@@ -1,8 +1,10 @@
 //! The platform's own aggregates: the generations of views.
 
+mod requests;
 mod view_generation;
 
+pub use requests::{RequestRebuild, RequestRetry};
 pub use view_generation::{
-    Building, ChangeViewGeneration, RequestRebuild, ViewGeneration, ViewGenerationCommand,
+    Building, ChangeViewGeneration, ViewGeneration, ViewGenerationCommand,
     ViewGenerationError, ViewGenerationEvent, ViewGenerationState, platform_organization, view_generation_id,
 };

@@ -7,6 +7,7 @@
 pub mod bus;
 pub mod cache;
 pub mod chain_node;
+pub mod checkpoints;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod event_log;
@@ -24,6 +25,7 @@ pub mod view_store;
 pub use bus::Bus;
 pub use cache::Cache;
 pub use chain_node::ChainNode;
+pub use checkpoints::{Checkpoints, SealText};
 pub use event_log::EventLog;
 pub use faucet::Faucet;
 pub use keyring::Keyring;

@@ -86,6 +86,7 @@ codes! {
     OrganizationNotActive, "organization-not-active", 409, 9, Operator, Never, "The organization is suspended or closed", "Ask the platform's operator to reactivate it.";
     VaultNotActive, "vault-not-active", 409, 9, Caller, Never, "The vault is archived", "Use an active vault.";
     StateConflict, "state-conflict", 409, 9, Caller, AfterRefresh, "The resource is in a state that does not allow this", "Read it again; its status says what it allows.";
+    SubjectErased, "subject-erased", 409, 9, Caller, Never, "The subject's personal data was erased", "Nothing personal is taken for this subject again; make a new one if you must.";
     LimitReached, "limit-reached", 409, 8, Caller, Later, "A limit of this resource is reached", "End or remove something first; the detail names the limit.";
     AlreadyExists, "already-exists", 409, 6, Caller, Never, "Such a thing exists already", "Use the existing one.";
     Contention, "contention", 409, 10, Caller, Later, "Others kept changing the same resource", "Send the same request again.";

@@ -224,6 +224,8 @@ stream_kinds! {
     Execution, ExecutionId, "exe", 9, "execution";
     /// The generations of one view.
     ViewGeneration, ViewGenerationId, "vwg", 10, "view_generation";
+    /// What one credential read as an auditor, on one day.
+    AuditTrail, AuditTrailId, "aud", 11, "audit";
 }
 
 impl AccountId {

@@ -9,13 +9,18 @@ pub mod actor;
 pub mod caip;
 pub mod canonical;
 pub mod chain;
+pub mod checkpoint;
 pub mod clock;
 pub mod envelope;
+pub mod erasure;
 pub mod error_code;
 pub mod id;
+pub mod merkle;
 pub mod money;
+pub mod note;
 pub mod payload;
 pub mod placement;
+pub mod proof;
 pub mod public_event;
 pub mod record;
 #[cfg(debug_assertions)]
@@ -26,6 +31,7 @@ pub mod token;
 pub mod upcast;
 pub mod versions;
 
+pub mod audit;
 pub mod execution;
 pub mod organization;
 pub mod platform;
@@ -39,8 +45,10 @@ pub mod schema;
 
 pub use actor::Actor;
 pub use caip::{AssetId, ChainId, Slug};
+pub use checkpoint::{Checkpoint, CheckpointRef};
 pub use clock::{Hlc, Timestamp};
 pub use envelope::{Envelope, EventRef, StoredEvent};
+pub use erasure::Grounds;
 pub use error_code::ErrorCode;
 pub use id::*;
 pub use money::{Amount, Money};

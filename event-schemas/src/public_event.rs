@@ -63,6 +63,11 @@ pub(crate) const PUBLIC: &[(&str, &str, &[&str])] = &[
     ),
     ("organization.closed", "organization.closed", &["reason"]),
     (
+        "organization.contact_erased",
+        "organization.contact_erased",
+        &["grounds"],
+    ),
+    (
         "api_key.issued",
         "api_key.issued",
         &["expires_at", "name", "scopes"],
@@ -121,6 +126,7 @@ pub(crate) const PUBLIC: &[(&str, &str, &[&str])] = &[
     ),
     ("transfer.failed", "transfer.failed", &["code", "detail"]),
     ("transfer.reversed", "transfer.reversed", &["block", "txid"]),
+    ("transfer.memo_erased", "transfer.memo_erased", &["grounds"]),
     ("execution.planned", "execution.planned", &[]),
     ("execution.bound", "execution.bound", &["digest"]),
     ("execution.signed", "execution.signed", &["attempt"]),
@@ -144,6 +150,23 @@ pub(crate) const PUBLIC: &[(&str, &str, &[&str])] = &[
     ("execution.stuck", "execution.stuck", &["detail"]),
     ("execution.dead", "execution.dead", &["code", "detail"]),
     ("execution.reversed", "execution.reversed", &["block", "txid"]),
+    (
+        "audit.events_read",
+        "audit.events_read",
+        &[
+            "events",
+            "first_at",
+            "from",
+            "last_at",
+            "newest",
+            "oldest",
+            "organization",
+            "reads",
+            "stream",
+            "types",
+            "until",
+        ],
+    ),
 ];
 
 /// Every public type, sorted.

@@ -60,28 +60,56 @@ pub fn encode(event: &StoredEvent) -> Result<Vec<u8>, CanonicalError> {
     Ok(out)
 }
 
-/// The event of a record, after its hash was recomputed from the bytes received. Position and hlc are covered by the
-/// shard's tree, not by this hash.
-pub fn decode(bytes: &[u8]) -> Result<StoredEvent, RecordError> {
+/// The parts of a record, as they stand in it: nothing of them is checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The envelope's bytes.
+    pub envelope: &'a [u8],
+    /// The payload's bytes.
+    pub payload: &'a [u8],
+    /// The hash of the stream before the event.
+    pub previous: Hash,
+    /// The hash of the event, as the record says.
+    pub hash: Hash,
+    /// Its place in its shard.
+    pub position: u64,
+    /// The shard's clock at it.
+    pub hlc: Hlc,
+}
+
+/// Takes a record apart.
+pub fn parts(bytes: &[u8]) -> Result<Parts<'_>, RecordError> {
     let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(RecordError::Form)?;
     let digest = |text: &str, field| {
         let mut hash: Hash = [0; 32];
         hex::decode_to_slice(text, &mut hash).map_err(|_| RecordError::Digest(field))?;
         Ok::<Hash, RecordError>(hash)
     };
-    let (hash, previous) = (digest(wire.hash, "hash")?, digest(wire.previous, "previous")?);
-    let envelope: Envelope = serde_json::from_str(wire.envelope.get()).map_err(IntegrityError::Envelope)?;
-    let payload = wire.payload.get().as_bytes();
-    if event_hash(wire.envelope.get().as_bytes(), payload, &previous) != hash {
+    Ok(Parts {
+        envelope: wire.envelope.get().as_bytes(),
+        payload: wire.payload.get().as_bytes(),
+        previous: digest(wire.previous, "previous")?,
+        hash: digest(wire.hash, "hash")?,
+        position: wire.position,
+        hlc: Hlc(wire.hlc),
+    })
+}
+
+/// The event of a record, after its hash was recomputed from the bytes received. Position and hlc are covered by the
+/// shard's tree, not by this hash.
+pub fn decode(bytes: &[u8]) -> Result<StoredEvent, RecordError> {
+    let parts = parts(bytes)?;
+    let envelope: Envelope = serde_json::from_slice(parts.envelope).map_err(IntegrityError::Envelope)?;
+    if event_hash(parts.envelope, parts.payload, &parts.previous) != parts.hash {
         return Err(IntegrityError::Hash(envelope.event_ref()).into());
     }
     Ok(StoredEvent {
-        position: wire.position,
-        hlc: Hlc(wire.hlc),
+        position: parts.position,
+        hlc: parts.hlc,
         envelope,
-        payload: payload.to_vec(),
-        previous,
-        hash,
+        payload: parts.payload.to_vec(),
+        previous: parts.previous,
+        hash: parts.hash,
     })
 }
 

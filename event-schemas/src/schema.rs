@@ -8,6 +8,7 @@ pub fn all() -> Vec<(String, String)> {
         crate::transfer::v1::schemas(),
         crate::execution::v1::schemas(),
         crate::platform::v1::schemas(),
+        crate::audit::v1::schemas(),
     ]
     .into_iter()
     .flatten()

@@ -225,6 +225,7 @@ pub fn released() -> Chain {
         crate::transfer::v1::TYPES,
         crate::execution::v1::TYPES,
         crate::platform::v1::TYPES,
+        crate::audit::v1::TYPES,
     ];
     let current: Vec<_> = types.into_iter().flatten().map(|t| (*t, 1)).collect();
     let chain = Chain::new(&current);

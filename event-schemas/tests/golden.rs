@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use vaultstream_event_schemas::clock::Hlc;
 use vaultstream_event_schemas::envelope::{Envelope, GENESIS, event_hash, leaf_hash};
-use vaultstream_event_schemas::{ShardNumber, canonical, execution, organization, platform, transfer, vault};
+use vaultstream_event_schemas::{ShardNumber, audit, canonical, execution, organization, platform, transfer, vault};
 
 const EVENT_HASH: &str = "9cffbe405239c4ae5914ad798b3da6f708792441c1dc5faae9a52158912c0c73";
 const LEAF_HASH: &str = "e09e1f2481f523e9e7c1891ce582ce75e393ba8cf4282afd61f16d86c58962ce";
@@ -27,6 +27,7 @@ fn types() -> Vec<&'static str> {
         transfer::v1::TYPES,
         execution::v1::TYPES,
         platform::v1::TYPES,
+        audit::v1::TYPES,
     ]
     .concat()
 }
@@ -37,6 +38,7 @@ fn rewrite(event_type: &str, payload: &[u8]) -> Vec<u8> {
         .or_else(|| transfer::v1::rewrite(event_type, payload))
         .or_else(|| execution::v1::rewrite(event_type, payload))
         .or_else(|| platform::v1::rewrite(event_type, payload))
+        .or_else(|| audit::v1::rewrite(event_type, payload))
         .unwrap_or_else(|| panic!("{event_type} is in no context"))
         .unwrap_or_else(|e| panic!("{event_type} cannot be read: {e}"))
 }
@@ -89,6 +91,7 @@ fn payloads_should_refuse_unknown_fields() {
             transfer::v1::rewrite(event_type, text.as_bytes()),
             execution::v1::rewrite(event_type, text.as_bytes()),
             platform::v1::rewrite(event_type, text.as_bytes()),
+            audit::v1::rewrite(event_type, text.as_bytes()),
         ];
         assert!(
             read.into_iter().flatten().all(|r| r.is_err()),

@@ -181,7 +181,11 @@ impl From<UpcastError> for ApiError {
 
 impl From<KeyringError> for ApiError {
     fn from(error: KeyringError) -> Self {
-        Self::new(ErrorCode::StorageUnavailable).caused_by(error)
+        let code = match error {
+            KeyringError::Erased(_) => ErrorCode::SubjectErased,
+            _ => ErrorCode::StorageUnavailable,
+        };
+        Self::new(code).caused_by(error)
     }
 }
 

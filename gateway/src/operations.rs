@@ -193,7 +193,7 @@ pub const ALL: &[Operation] = &[
         ..read("listVaults", "/v1/vaults", "vaults:read", "Page_Vault")
     },
     Operation {
-        query: &["atLeast"],
+        query: &["atLeast", "asOf"],
         summary: "Reads a vault.",
         ..read("getVault", "/v1/vaults/{id}", "vaults:read", "Vault")
     },
@@ -217,7 +217,7 @@ pub const ALL: &[Operation] = &[
         )
     },
     Operation {
-        query: &["atLeast"],
+        query: &["atLeast", "asOf"],
         summary: "Reads an account with its balances.",
         ..read("getAccount", "/v1/accounts/{id}", "vaults:read", "Account")
     },
@@ -282,7 +282,7 @@ pub const ALL: &[Operation] = &[
         )
     },
     Operation {
-        query: &["atLeast"],
+        query: &["atLeast", "asOf"],
         summary: "Reads a transfer with its executions.",
         ..read("getTransfer", "/v1/transfers/{id}", "transfers:read", "Transfer")
     },
@@ -323,9 +323,63 @@ pub const ALL: &[Operation] = &[
         )
     },
     Operation {
+        effect: Leaves,
+        idempotency: Required,
+        answer: Some("Erasure"),
+        summary: "Destroys the key of a subject's personal data, for ever; `data` names what dies as a confirmation.",
+        ..command("eraseSubject", "/v1/erasures", "erasures:write", "EraseSubject")
+    },
+    Operation {
+        room: Room::Commands,
+        summary: "Says what personal data a transfer or an organization has, and whether it was erased.",
+        ..read(
+            "getErasure",
+            "/v1/erasures/{subject}",
+            "erasures:write",
+            "Erasure",
+        )
+    },
+    Operation {
+        query: &[
+            "limit",
+            "cursor",
+            "from",
+            "until",
+            "stream",
+            "type",
+            "organization",
+        ],
+        summary: "Replays public events from any place of the log: a page, JSON lines (Accept: application/jsonl), or \
+            server-sent events that go on (Accept: text/event-stream). Keys of the platform organization with the scope \
+            `audit:read` read those of every organization, on record.",
+        ..read("listEvents", "/v1/events", "events:read", "EventPage")
+    },
+    Operation {
         summary: "Lists the views of every family: how far they are, and which are being rebuilt; for keys of the \
             platform organization.",
         ..read("listViews", "/v1/views", "views:write", "Page_View")
+    },
+    Operation {
+        query: &["limit", "cursor", "family"],
+        summary: "Lists the streams a view could not fold, each with the event and the reason; for keys of the platform \
+            organization.",
+        ..read(
+            "listQuarantine",
+            "/v1/views/{view}/quarantine",
+            "views:write",
+            "Page_ParkedStream",
+        )
+    },
+    Operation {
+        answer: Some("RetryAccepted"),
+        status: 202,
+        summary: "Asks that the parked streams of a view be folded again, in order; for keys of the platform organization.",
+        ..command(
+            "retryView",
+            "/v1/views/{view}/retries",
+            "views:write",
+            "RetryView",
+        )
     },
     Operation {
         answer: Some("RebuildAccepted"),

@@ -15,7 +15,7 @@ use crate::directory::{self, Known};
 use crate::error::ApiError;
 
 pub use access::{api_key, organization, session};
-pub use transfer::{TransferSources, execution, memo, transfer};
+pub use transfer::{Note, TransferSources, execution, note, transfer};
 pub use vault::{account, vault, vault_account};
 
 /// There is no such thing, or it is not the caller's: the two are one answer.

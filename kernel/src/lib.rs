@@ -5,6 +5,7 @@
 //! a bound; nothing is answered as done that is not durable. Refuses: nothing by itself; the domain and the log do.
 
 pub mod archive;
+pub mod audit;
 pub mod consumer;
 pub mod executor;
 pub mod fair_leases;
@@ -13,6 +14,7 @@ pub mod load;
 pub mod log_bus;
 pub mod observer;
 pub mod relay;
+pub mod sealer;
 pub mod tailer;
 pub mod trace;
 pub mod waiting;
@@ -26,6 +28,7 @@ pub use load::{LoadError, Loaded, load_state, load_state_as_of};
 pub use log_bus::LogBus;
 pub use observer::{Fact, Observer, TracingObserver};
 pub use relay::{Relay, RelayOptions, RelayPorts, Relaying};
+pub use sealer::{NewestCheckpoint, Sealer, SealerOptions, SealerPorts};
 pub use tailer::{Batch, Follower, Mark, TailError, Tailer};
 pub use waiting::Waiting;
 pub use writable::Writable;

@@ -117,6 +117,31 @@ pub enum Fact<'a> {
         /// Whether it holds the lease now.
         is_held: bool,
     },
+    /// A checkpoint was signed and kept.
+    Sealed {
+        /// Its number.
+        number: u64,
+        /// Events it seals that the one before did not.
+        events: u64,
+        /// From the look for them to its being kept.
+        micros: u64,
+    },
+    /// Nothing is sealed: the log, or the list of checkpoints, contradicts what was signed.
+    SealRefused {
+        /// Who found it: the sealer, or the reading of old events.
+        by: &'static str,
+        /// The shard; 0 when it is no shard's matter.
+        shard: ShardNumber,
+        /// The position.
+        position: u64,
+        /// What contradicts what, and what to do.
+        why: &'a str,
+    },
+    /// Who would refuse has looked and found nothing that contradicts.
+    SealStands {
+        /// The sealer, or the reading of old events.
+        by: &'static str,
+    },
     /// A follower or a consumer cannot go on and tries again.
     Stalled {
         /// Who.
@@ -184,6 +209,22 @@ impl Observer for TracingObserver {
             Fact::Refilled { shard, from, events } => {
                 tracing::info!(%shard, from, events, "a hole of the bus was filled from the log");
             }
+            Fact::Sealed {
+                number,
+                events,
+                micros,
+            } => {
+                tracing::debug!(number, events, micros, "checkpoint sealed");
+            }
+            Fact::SealRefused {
+                by,
+                shard,
+                position,
+                why,
+            } => {
+                tracing::error!(by, %shard, position, why, "nothing is sealed");
+            }
+            Fact::SealStands { by } => tracing::debug!(by, "the log is the one that was sealed"),
             // Too many to be told one by one.
             Fact::Fetched { .. } | Fact::Clock { .. } | Fact::Consumed { .. } | Fact::Leased { .. } => {}
             Fact::Stalled {

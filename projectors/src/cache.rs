@@ -354,6 +354,14 @@ impl RowCache {
         Ok(drained)
     }
 
+    /// Forgets everything that is written, so that it is read from the store again.
+    pub fn forget(&mut self) {
+        self.rows.retain(|_, cached| cached.dirty);
+        self.totals
+            .retain(|_, total| total.dirty || !total.waiting.is_empty());
+        self.complete = false;
+    }
+
     /// Forgets rows that were not touched for longest when there are more than `cap`. Only what is written may be
     /// forgotten, so this comes after a flush.
     pub fn shrink(&mut self, cap: usize) {

@@ -13,6 +13,8 @@ use vaultstream_domain::error::Causes;
 use vaultstream_domain::platform::platform_organization;
 use vaultstream_domain::ports::view_store::ViewStore;
 use vaultstream_domain::ports::{Clock, EventLog, Spawn};
+use vaultstream_event_schemas::payload::Payload;
+use vaultstream_event_schemas::platform::v1::ParkedRetried;
 use vaultstream_event_schemas::token::Place;
 use vaultstream_event_schemas::{Family, Registry, ShardNumber, StreamKind, Timestamp};
 
@@ -200,6 +202,17 @@ impl FollowViews {
                 if self.generations.current(name, &family) < generation {
                     tracing::info!(view = name.as_str(), %family, generation, "another generation is read");
                     drop(self.generations.switch(name, &family, generation));
+                }
+            }
+        }
+        let has_retried = events
+            .iter()
+            .any(|event| event.envelope.event_type == ParkedRetried::TYPE);
+        if has_retried {
+            // What was healed moved no watermark: answers are kept under the count.
+            for name in ViewName::ALL {
+                for family in name.families(&self.registry) {
+                    self.count(&family, &[name], &mut Timestamp::default()).await?;
                 }
             }
         }

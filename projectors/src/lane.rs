@@ -2,10 +2,11 @@
 //!
 //! A lane that meets a failing store is thrown away and opened again from its watermark; it never patches itself up. What
 //! cannot be folded parks its stream, from that event on, and nothing else; parked streams are tried again, in order,
-//! whenever the lane is opened.
+//! whenever the lane is opened and whenever an operator asks for it.
 
 mod quarantine;
 
+pub use quarantine::Retried;
 pub(crate) use quarantine::parked;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

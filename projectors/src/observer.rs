@@ -31,6 +31,15 @@ pub enum Fact<'a> {
         /// Whether it runs now.
         is_running: bool,
     },
+    /// What was parked was tried again because somebody asked for it.
+    Retried {
+        /// The view.
+        view: ViewName,
+        /// Where.
+        family: &'a Family,
+        /// Streams that are folded again.
+        healed: u64,
+    },
     /// A rebuild folded more events.
     Rebuilt {
         /// The view.

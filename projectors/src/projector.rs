@@ -18,7 +18,7 @@ use vaultstream_event_schemas::{Family, Hlc, Registry, ShardNumber};
 use vaultstream_kernel::tailer::Tailer;
 
 use crate::generations::Generations;
-use crate::lane::LaneParts;
+use crate::lane::{LaneParts, Retried};
 use crate::observer::Observer;
 use crate::rows::IndexRow;
 use crate::tables::{self, key, t};
@@ -86,6 +86,14 @@ pub trait SwitchGenerations: Send + Sync {
         view: ViewName,
         generation: u32,
         digest: &str,
+    ) -> Result<(), Source>;
+    /// Says what became of a retry that was asked for; nothing when none is.
+    async fn retried(
+        &self,
+        family: &Family,
+        view: ViewName,
+        generation: u32,
+        retried: Retried,
     ) -> Result<(), Source>;
     /// Says that a generation is given up; nothing when it is not being built any more.
     async fn abandon(
@@ -331,7 +339,7 @@ impl Projector {
                 report(name, &family, &error);
             }
         }
-        self.serve_requests(&shutdown).await;
+        tokio::join!(self.serve_requests(&shutdown), self.serve_retries(&shutdown));
         // Nobody sends; the channel closes when the last worker has gone.
         let _ = ended.recv().await;
         Ok(())

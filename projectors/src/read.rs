@@ -11,7 +11,9 @@ mod feed;
 mod freshness;
 mod lookup;
 mod merge;
+mod pace;
 mod page;
+mod parked;
 mod totals;
 mod transfers;
 mod vaults;
@@ -30,6 +32,7 @@ pub use feed::{FeedQuery, positions_of};
 pub use freshness::{Behind, ViewLag};
 pub use lookup::MAX_HITS;
 pub use page::{Edge, MAX_PAGE, Page, PageRequest};
+pub use parked::Parked;
 pub use totals::Totals;
 pub use transfers::{Transfer, TransferFilter, TransferSort};
 pub use vaults::{VaultFilter, VaultSort};
@@ -93,6 +96,7 @@ pub struct Reads {
     generations: Arc<Generations>,
     watermarks: Arc<Watermarks>,
     waiting: Arc<Waiting>,
+    pace: Arc<pace::Pace>,
 }
 
 /// What [`Reads`] is made of.
@@ -135,6 +139,7 @@ impl Reads {
             generations: parts.generations,
             watermarks: parts.watermarks,
             waiting: Arc::default(),
+            pace: Arc::default(),
         }
     }
 

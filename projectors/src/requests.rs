@@ -18,7 +18,7 @@ const LOOK_MS: u64 = 200;
 const PAUSE_MS: u64 = 1_000;
 
 /// Why a look failed; it is taken again.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A rebuild that somebody has to do.
 struct Wanted {
@@ -57,18 +57,24 @@ impl Projector {
         }
     }
 
-    /// Waits until the platform's shard is beyond `seen`; answers where it is, and the rebuilds to be done.
-    async fn wanted(&self, seen: Option<u64>) -> Result<(u64, Vec<Wanted>), Failure> {
+    /// Waits until the platform's shard is beyond `seen`; answers where it is.
+    pub(crate) async fn platform_beyond(&self, seen: Option<u64>) -> Result<u64, Failure> {
         let (log, registry) = (self.parts.log.as_ref(), self.parts.registry.as_ref());
         let shard = platform_organization(registry).shard();
-        // Before the states, so that what is asked for in between is found by the next look.
-        let position = loop {
+        loop {
             let position = log.heads().await?.get(&shard).map_or(0, |head| head.position);
             match seen {
                 Some(seen) if position <= seen => log.wait_beyond(shard, position).await?,
-                _ => break position,
+                _ => return Ok(position),
             }
-        };
+        }
+    }
+
+    /// Waits until the platform's shard is beyond `seen`; answers where it is, and the rebuilds to be done.
+    async fn wanted(&self, seen: Option<u64>) -> Result<(u64, Vec<Wanted>), Failure> {
+        let (log, registry) = (self.parts.log.as_ref(), self.parts.registry.as_ref());
+        // Before the states, so that what is asked for in between is found by the next look.
+        let position = self.platform_beyond(seen).await?;
         let mut wanted = Vec::new();
         for name in ViewName::ALL {
             for family in self.families_of(name) {

@@ -14,10 +14,11 @@ use vaultstream_domain::platform::{
     view_generation_id,
 };
 use vaultstream_domain::ports::{EventLog, Ids};
-use vaultstream_event_schemas::platform::v1::GenerationSwitched;
+use vaultstream_event_schemas::platform::v1::{GenerationSwitched, ParkedRetried};
 use vaultstream_event_schemas::{Actor, CommandId, Family, Registry};
 use vaultstream_kernel::{Executor, LoadError, load_state};
 
+use crate::lane::Retried;
 use crate::projector::{Source, SwitchGenerations};
 use crate::view_name::ViewName;
 
@@ -127,6 +128,24 @@ impl SwitchGenerations for ExecutorSwitch {
             view: view_word,
         };
         self.change(family, view, ViewGenerationCommand::Switch(switched))
+            .await
+            .map(drop)
+    }
+
+    async fn retried(
+        &self,
+        family: &Family,
+        view: ViewName,
+        generation: u32,
+        retried: Retried,
+    ) -> Result<(), Source> {
+        let done = ParkedRetried {
+            generation,
+            healed: retried.healed,
+            parked: retried.parked,
+            view: view.as_str().to_owned(),
+        };
+        self.change(family, view, ViewGenerationCommand::EndRetry(done))
             .await
             .map(drop)
     }

@@ -16,7 +16,7 @@ use vaultstream_event_schemas::{ShardNumber, Timestamp};
 use vaultstream_kernel::tailer::{Batch, Follower, Mark, TailError, Tailer};
 use vaultstream_kernel::trace;
 
-use crate::lane::{Decoded, Lane, LaneError, LaneParts};
+use crate::lane::{Decoded, Lane, LaneError, LaneParts, Retried};
 use crate::observer::{Fact, Observer};
 use crate::projector::ProjectorOptions;
 
@@ -24,6 +24,8 @@ use crate::projector::ProjectorOptions;
 pub(crate) enum Control {
     /// Keep another generation; answered when it has caught up.
     Add(LaneParts, oneshot::Sender<Result<(), LaneError>>),
+    /// Try what a generation has parked again; answered with what became of it.
+    Retry(ViewRef, oneshot::Sender<Retried>),
     /// Keep a generation no longer.
     Remove(ViewRef, oneshot::Sender<()>),
     /// Flush, answer where every lane stands, and stand still until the second channel closes.
@@ -188,6 +190,15 @@ impl Worker {
                 } else if let Err(error) = caught_up {
                     let _ = done.send(Err(error));
                 }
+            }
+            Control::Retry(at, done) => {
+                let lane = session.lanes.iter_mut().find(|lane| lane.at() == &at);
+                // A generation that is not kept here any more has nothing parked.
+                let retried = match lane {
+                    Some(lane) => lane.retry_all().await?,
+                    None => Retried::default(),
+                };
+                let _ = done.send(retried);
             }
             Control::Remove(at, done) => {
                 session.lanes.retain(|lane| lane.at() != &at);

@@ -90,6 +90,7 @@ impl Drop for Lane {
 pub struct Admission {
     queued: Arc<Counts>,
     sockets: Arc<Counts>,
+    streams: Arc<Counts>,
     lanes: Arc<Lanes>,
 }
 
@@ -116,6 +117,11 @@ impl Admission {
     /// A place for a socket, when there is one.
     pub fn socket(&self, who: Uuid) -> Option<Seat> {
         self.sockets.take(who, MAX_SOCKETS)
+    }
+
+    /// A place for a stream of events, when there is one among `max`.
+    pub fn stream(&self, who: Uuid, max: usize) -> Option<Seat> {
+        self.streams.take(who, max)
     }
 
     fn lane(&self, who: Uuid) -> Lane {

@@ -6,7 +6,8 @@
 //! personal data, the time, or something read from the log.
 //!
 //! Times to live are eviction only. One thing changes rows without moving a watermark: a projector of *another* process
-//! that gets to fold a stream it had put aside; what it changes may be unseen here until such streams are counted again.
+//! that gets to fold a stream it had put aside. When an operator asked for it the log says so and such streams are counted
+//! again at once; after a restart of that projector, what it changes may be unseen here until they are.
 
 mod slot;
 #[cfg(test)]

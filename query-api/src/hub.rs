@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast, watch};
 use vaultstream_domain::ports::{Clock, EventLog, Spawn};
 use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::{OrganizationId, ShardNumber, VaultId};
@@ -94,6 +94,7 @@ struct Inner {
     parts: HubParts,
     live: Mutex<Live>,
     scans: Semaphore,
+    moved: watch::Sender<u64>,
     owners: item::Owners,
 }
 
@@ -127,6 +128,7 @@ impl Hub {
                 topics: HashMap::new(),
             }),
             scans: Semaphore::new(MAX_SCANS),
+            moved: watch::Sender::new(0),
             owners: item::Owners::new(),
         });
         for (shard, place) in places {
@@ -146,6 +148,17 @@ impl Hub {
     /// Reads a topic from `after` on, or from now on. A cursor of another life of a shard is refused.
     pub fn read(&self, topic: Topic, after: Option<Positions>) -> Result<Reader, Refusal> {
         Reader::try_new(Arc::clone(&self.inner), topic, after)
+    }
+
+    /// Room to read a part of the log's history; waits for it. At most [`MAX_SCANS`] have it at a time.
+    pub async fn scan_turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        let turn = self.inner.scans.acquire().await;
+        turn.map_err(|_| Refusal::of(vaultstream_event_schemas::ErrorCode::Overloaded))
+    }
+
+    /// Hears each time that something went out.
+    pub fn moved(&self) -> watch::Receiver<u64> {
+        self.inner.moved.subscribe()
     }
 
     /// How many read, and how many topics.
@@ -197,5 +210,7 @@ impl Inner {
             }
         }
         live.published.0.insert(shard, upto);
+        drop(live);
+        self.moved.send_modify(|times| *times = times.wrapping_add(1));
     }
 }

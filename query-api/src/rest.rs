@@ -3,24 +3,30 @@
 //! The tenant is part of the key of every read. `atLeast` makes a list wait for the views it touches, at most two
 //! seconds; a single resource needs no waiting. A cursor is sealed for its tenant, list and filters, and opens no other.
 
+mod events;
 mod fresh;
 mod lists;
+mod past;
+mod quarantine;
 mod rows;
 mod single;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod views;
 
 use std::sync::Arc;
 
 use axum::Router;
+use vaultstream_domain::ports::Spawn;
 use vaultstream_event_schemas::chain::ChainHead;
 use vaultstream_event_schemas::{ChainId, OrganizationId};
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::operation::Room;
 use vaultstream_gateway::resource::TransferSources;
 use vaultstream_gateway::{Door, Routes};
+use vaultstream_kernel::Executor;
 
+use crate::events::{Events, EventsParts};
 use crate::services::Services;
 
 /// What the REST reads are made of, beside what GraphQL is made of.
@@ -30,11 +36,16 @@ pub struct RestParts {
     pub services: Services,
     /// The organization that owns the platform; its keys see all organizations.
     pub platform: OrganizationId,
+    /// Puts auditors' reads on record.
+    pub executor: Executor,
+    /// Runs streams of events.
+    pub spawn: Arc<dyn Spawn>,
 }
 
 struct Site {
     services: Services,
     platform: OrganizationId,
+    events: Events,
     catalogue: Catalogue,
 }
 
@@ -61,10 +72,16 @@ impl Site {
 /// When the table of operations and the handlers disagree: a mistake that the first start shows.
 pub fn router(parts: RestParts, door: &Arc<Door>) -> Router {
     let catalogue = Catalogue::new(parts.services.chains.to_vec());
-    let RestParts { services, platform } = parts;
+    let events = EventsParts {
+        services: parts.services.clone(),
+        executor: parts.executor,
+        spawn: parts.spawn,
+        platform: parts.platform,
+    };
     let site = Arc::new(Site {
-        services,
-        platform,
+        services: parts.services,
+        platform: parts.platform,
+        events: Events::start(events, door.credentials().clone()),
         catalogue,
     });
     Routes::new(Arc::clone(door), Room::Reads)
@@ -79,7 +96,9 @@ pub fn router(parts: RestParts, door: &Arc<Door>) -> Router {
         .on("getAccount", single::account)
         .on("listTransfers", lists::transfers)
         .on("getTransfer", single::transfer)
+        .on("listEvents", events::list)
         .on("listViews", views::list)
+        .on("listQuarantine", quarantine::list)
         .finish()
         .with_state(site)
 }

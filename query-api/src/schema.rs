@@ -13,6 +13,7 @@ mod event;
 mod execution;
 mod freshness;
 mod loader;
+mod moment;
 mod node;
 mod organization;
 mod query;

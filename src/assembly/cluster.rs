@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use vaultstream_domain::ports::{Bus, Cache, Clock, EventLog, Publisher, RateLimits, ViewStore};
+use vaultstream_domain::ports::{Bus, Cache, Checkpoints, Clock, EventLog, Publisher, RateLimits, ViewStore};
 use vaultstream_event_schemas::Family;
 use vaultstream_infra_kafka::{
     Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
 };
 use vaultstream_infra_postgres::{
-    DatabaseConfig, Migrate, Part, PgLeases, PgLog, PgLogOptions, PgProgress, PgVersionGate, Shards,
+    DatabaseConfig, Migrate, Part, PgCheckpoints, PgLeases, PgLog, PgLogOptions, PgProgress, PgVersionGate,
+    Shards,
 };
 use vaultstream_infra_redis::{Link, RedisCache, RedisOptions, RedisRateLimits};
 use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache, MemoryRateLimits};
@@ -62,6 +63,14 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
     } else {
         None
     };
+    let checkpoints: Option<Arc<dyn Checkpoints>> = if [Role::Sealer, Role::CommandApi, Role::Migrate]
+        .iter()
+        .any(|role| roles.has(*role))
+    {
+        Some(Arc::new(open_checkpoints(config, migrates).await?))
+    } else {
+        None
+    };
     // Only doors answer and count, so a Redis that is not as it should be stops nobody else.
     let redis = engines.redis.filter(|_| roles.has_doors());
     let (cache, rate_limits) = shared(redis, clock).await?;
@@ -70,12 +79,23 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
         bus,
         publisher,
         views,
+        checkpoints,
         progress: Arc::new(progress),
         leases: Arc::new(leases),
         version_gate: Arc::new(PgVersionGate::new(first)),
         cache,
         rate_limits,
     })
+}
+
+/// Opens the list of checkpoints alone.
+pub async fn open_checkpoints(config: &Config, migrates: bool) -> Result<PgCheckpoints> {
+    let url =
+        config::secret(&config.engines()?.postgres.checkpoints.url).context("postgres.checkpoints: url")?;
+    let migrate = if migrates { Migrate::Apply } else { Migrate::Refuse };
+    PgCheckpoints::open(&url, &config.assembly.cluster, migrate)
+        .await
+        .context("the list of checkpoints on PostgreSQL cannot be used")
 }
 
 /// Opens the log alone.

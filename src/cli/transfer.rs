@@ -286,7 +286,14 @@ fn transfer_facts(t: &Transfer) -> String {
         ("amount", amount(&t.amount)),
         ("account", t.account_id.to_string()),
         ("to", t.destination.clone()),
-        ("memo", t.memo.clone().unwrap_or_default()),
+        (
+            "memo",
+            if t.memo_erased {
+                "(erased)".to_owned()
+            } else {
+                t.memo.clone().unwrap_or_default()
+            },
+        ),
         ("approvals", needed.unwrap_or_default()),
         ("failure", failure.unwrap_or_default()),
         ("requested", t.created_at.to_string()),

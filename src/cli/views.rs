@@ -1,4 +1,6 @@
-//! `vaultstream views`: how far they are, and rebuilds of them.
+//! `vaultstream views`: how far they are, what they could not fold, and rebuilds of them.
+
+mod parked;
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,10 @@ const WAIT: &str = "3600";
 pub enum Verb {
     /// List the views of every family: which generation is read, how far it is, what is being rebuilt.
     List,
+    /// List the streams that could not be folded, each with the event and the reason.
+    Quarantine(parked::Quarantine),
+    /// Fold parked streams again, in order and without a restart, once what was wrong is mended.
+    Retry(parked::Retry),
     /// Fold a view again from the log, beside its readers.
     Rebuild(Rebuild),
 }
@@ -50,6 +56,8 @@ pub async fn run(ask: Ask, verb: Verb) -> Done {
             let page = views(&ask).await?;
             print(ask.output, &page, || shown(&page.items))
         }
+        Verb::Quarantine(asked) => parked::list(&ask, asked).await,
+        Verb::Retry(asked) => parked::retry(&ask, asked).await,
         Verb::Rebuild(asked) => rebuild(&ask, asked).await,
     }
 }
@@ -68,6 +76,7 @@ fn shown(views: &[View]) -> String {
             "position",
             "head",
             "lag ms",
+            "a second",
             "quarantined",
             "rebuild",
         ],
@@ -92,17 +101,23 @@ fn row(view: &View) -> Vec<String> {
         view.position.to_string(),
         view.head.to_string(),
         view.lag_ms.to_string(),
+        view.per_second.map(|n| n.to_string()).unwrap_or_default(),
         view.quarantined.to_string(),
         rebuild.unwrap_or_default(),
     ]
 }
 
-async fn rebuild(ask: &Ask, asked: Rebuild) -> Done {
-    // A name is one word of a path: what is not a word is named in the refusal, not sent elsewhere.
-    if asked.view.is_empty() || !asked.view.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        let why = format!("`{}` is no view; `vaultstream views list` names them", asked.view);
+/// A name is one word of a path: what is not a word is named in the refusal, not sent elsewhere.
+fn checked(view: &str) -> Done {
+    if view.is_empty() || !view.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let why = format!("`{view}` is no view; `vaultstream views list` names them");
         return Err(Ended::Unsent(anyhow::anyhow!(why)));
     }
+    Ok(())
+}
+
+async fn rebuild(ask: &Ask, asked: Rebuild) -> Done {
+    checked(&asked.view)?;
     let body = RebuildView {
         family: asked.family,
         reason: asked.reason,

@@ -110,6 +110,16 @@ impl Database {
 pub struct Postgres {
     /// The databases; the first one also keeps progress and leases.
     pub databases: Vec<Database>,
+    /// Where signed checkpoints are kept: a database that keeps no log, best on another server.
+    pub checkpoints: CheckpointsDatabase,
+}
+
+/// The database of the checkpoints.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointsDatabase {
+    /// A reference to `postgres://user:password@host:port/database`.
+    pub url: String,
 }
 
 /// How Kafka is spoken to.
@@ -261,6 +271,14 @@ impl super::Config {
             ensure!(
                 !engines.postgres.databases.is_empty(),
                 "postgres.databases is empty; name at least one"
+            );
+            ensure!(
+                engines
+                    .postgres
+                    .databases
+                    .iter()
+                    .all(|log| log.url != engines.postgres.checkpoints.url),
+                "postgres.checkpoints: url is that of a database of the log; give checkpoints a database of their own"
             );
             for database in &engines.postgres.databases {
                 let parts = database.shards.parts();

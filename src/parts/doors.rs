@@ -16,6 +16,7 @@ use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::kept::{CountLookups, Kept, Lookup};
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
 use vaultstream_infra_telemetry::{CacheOutcome, Metrics};
+use vaultstream_kernel::NewestCheckpoint;
 use vaultstream_projectors::{Reads, ViewName};
 use vaultstream_query_api::Drain;
 use vaultstream_query_api::answers::Answers;
@@ -65,6 +66,8 @@ pub struct Doors<'a> {
     pub observed: Arc<Observed>,
     /// Where the chains stand.
     pub heads: watch::Receiver<Heads>,
+    /// The newest checkpoint.
+    pub checkpoint: NewestCheckpoint,
     /// The views, where this process reads them.
     pub reads: Option<Reads>,
     /// The built dashboard.
@@ -96,6 +99,7 @@ impl Doors<'_> {
             leases: self.assembly.leases.clone(),
             executor: self.assembly.executor.clone(),
             progress: self.assembly.engines.progress.clone(),
+            checkpoint: self.checkpoint.clone(),
             relays: self.roles.has(Role::Relay) && self.assembly.engines.publisher.is_some(),
             waiting: Arc::default(),
             measuring: Arc::default(),
@@ -176,6 +180,8 @@ impl Doors<'_> {
             let rest = vaultstream_query_api::rest::RestParts {
                 services: services.clone(),
                 platform: platform_organization(&log.registry()),
+                executor: assembly.executor.clone(),
+                spawn: assembly.spawn.clone(),
             };
             router = router
                 .merge(vaultstream_query_api::rest::router(rest, &door))
@@ -244,6 +250,7 @@ impl Doors<'_> {
             tokens,
             kept,
             platform: platform_organization(&log.registry()),
+            checkpoint: self.checkpoint.clone(),
             views: ViewName::ALL
                 .into_iter()
                 .map(|name| (name.as_str(), name.families(&log.registry())))

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use tokio_util::sync::CancellationToken;
+use vaultstream_domain::ports::Keyring;
 use vaultstream_event_schemas::{ExecutionId, Family, ShardNumber, TransferId};
 use vaultstream_projectors::Reads;
 use vaultstream_projectors::read::PageRequest;
 use vaultstream_workflows::advance_transfer::AdvanceTransfer;
 use vaultstream_workflows::chain_lane::{LaneMessage, resumed_job};
 use vaultstream_workflows::open_account::OpenAccount;
-use vaultstream_workflows::{LaneHandle, Reactor, Services};
+use vaultstream_workflows::{CarryOutErasures, LaneHandle, Reactor, Services};
 
 use super::{Group, Work, under_lease};
 use crate::assembly::Assembly;
@@ -32,9 +33,15 @@ pub fn start(assembly: &Assembly, services: &Services, reads: &Reads, stop: &Can
     for family in families.into_iter().filter(|family| *family != Family::Audit) {
         let (services, reads, spawn) = (services.clone(), reads.clone(), assembly.spawn.clone());
         let lease = format!("workflows/{family}");
+        let keyring: Arc<dyn Keyring> = assembly.keystore.clone();
         under_lease(assembly, lease, stop, move |token| {
             let (services, reads, family) = (services.clone(), reads.clone(), family.clone());
             let group = Group::new(&spawn);
+            for shard in services.log.registry().shards_of(&family) {
+                let (clock, tailer) = (services.clock.clone(), services.tailer.clone());
+                let erasures = CarryOutErasures::new(keyring.clone(), clock, tailer, shard);
+                group.spawn("carry_out_erasures", erasures.run(token.clone()));
+            }
             let work: Work = Box::pin(async move { react(services, reads, family, group, token).await });
             work
         });

@@ -68,7 +68,8 @@ pub async fn run(out: &mut Vec<BenchLine>) -> Result<()> {
     Ok(())
 }
 
-fn log_options(path: &Path) -> Result<LogOptions> {
+/// A core shard and one of a chain.
+pub fn log_options(path: &Path) -> Result<LogOptions> {
     let slug = Slug::try_new("eth_bench")?;
     Ok(LogOptions::new(
         path,
@@ -82,7 +83,14 @@ const SHARD: ShardNumber = ShardNumber(1);
 /// The rate, and what was appended, one command a transfer.
 async fn measure(path: &Path, options: Options, commands: usize) -> Result<(f64, Vec<AppendCommand>)> {
     let log = Arc::new(SqliteLog::open(&log_options(path)?)?);
-    let request = open_account(&log).await?;
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("log");
+    let rate = rate(&log, name, options, commands).await?;
+    Ok((rate, rows(&log, commands).await?))
+}
+
+/// The rate at which callers append to a log that is open.
+pub async fn rate(log: &Arc<SqliteLog>, name: &str, options: Options, commands: usize) -> Result<f64> {
+    let request = open_account(log).await?;
     let ports = Ports {
         log: log.clone(),
         clock: Arc::new(SystemClock),
@@ -101,13 +109,13 @@ async fn measure(path: &Path, options: Options, commands: usize) -> Result<(f64,
     let rate = per_second(commands, started.elapsed());
     eprintln!(
         "{}: {commands} commands, {rate:.0}/s, p50 {} µs, p99 {} µs, p99.9 {} µs, longest {} µs",
-        path.file_name().and_then(|n| n.to_str()).unwrap_or("log"),
+        name,
         latencies.value_at_quantile(0.5),
         latencies.value_at_quantile(0.99),
         latencies.value_at_quantile(0.999),
         latencies.max(),
     );
-    Ok((rate, rows(&log, commands).await?))
+    Ok(rate)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench are far below 2^53")]

@@ -40,7 +40,8 @@ pub async fn run(out: &mut Vec<BenchLine>) -> Result<()> {
     Ok(())
 }
 
-fn life(stream: StreamId) -> Result<Vec<StoredEvent>> {
+/// The six events of a transfer.
+pub fn life(stream: StreamId) -> Result<Vec<StoredEvent>> {
     let placed = |n| id::with_shard(id::random(1, n), ShardNumber(1));
     let at = Timestamp::from_micros(1_795_000_000_000_000);
     let events: [TransferEvent; 6] = [

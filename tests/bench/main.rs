@@ -8,6 +8,7 @@
     reason = "rates and ratios are what this program is for"
 )]
 
+mod audit;
 mod cluster;
 mod executor;
 mod fold;
@@ -15,6 +16,7 @@ mod http;
 mod kafka;
 mod line;
 mod load;
+mod poison;
 mod postgres;
 mod process;
 mod rebuild;
@@ -84,12 +86,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     measure!(
         executor(),
+        audit(extent),
         fold(),
         http(),
         kafka(),
         postgres(extent),
         subscribe(),
         rebuild(),
+        poison(),
         scylla(),
         cluster(extent),
     );

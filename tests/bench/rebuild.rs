@@ -43,6 +43,8 @@ const EVENTS: usize = 1_000_000;
 /// Lives that go on at the same time; their events alternate in the log.
 const ALONGSIDE: usize = 500;
 const VAULTS: u128 = 200;
+/// A version that no build reads.
+const UNKNOWN: u16 = 9_999;
 const START_US: i64 = 1_795_000_000_000_000;
 
 /// Measures; the files lie in cargo's directory for such things, which is on a disk.
@@ -144,6 +146,15 @@ impl SwitchGenerations for Numbers {
     async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Ok(())
     }
+    async fn retried(
+        &self,
+        _: &Family,
+        _: ViewName,
+        _: u32,
+        _: vaultstream_projectors::Retried,
+    ) -> Result<(), Source> {
+        Ok(())
+    }
     async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Ok(())
     }
@@ -162,7 +173,7 @@ pub fn slug() -> Result<Slug> {
 }
 
 impl Node {
-    fn open(dir: &Path) -> Result<Self> {
+    pub fn open(dir: &Path) -> Result<Self> {
         let families = vec![Family::Core, Family::Chain(slug()?)];
         let store = Arc::new(SqliteViews::open(&ViewOptions::new(dir, families))?);
         Self::over(dir, store)
@@ -214,11 +225,16 @@ impl Node {
 
     /// Lives of transfers, from request to finality, many at a time.
     pub async fn fill_log(&self, events: usize) -> Result<usize> {
+        self.fill_log_with(events, |_| false).await
+    }
+
+    /// The same, where some lives hold an event that nobody can fold yet.
+    pub async fn fill_log_with(&self, events: usize, is_poisoned: impl Fn(u128) -> bool) -> Result<usize> {
         let (mut written, mut number) = (0, 0u128);
         while written < events {
             let mut lives = Vec::new();
             for _ in 0..ALONGSIDE {
-                lives.push(life(number)?.into_iter());
+                lives.push(life(number, is_poisoned(number))?.into_iter());
                 number += 1;
             }
             let mut batch = Vec::new();
@@ -248,7 +264,13 @@ struct Stream {
 
 impl Stream {
     fn append(&mut self, event: Event) -> Result<AppendCommand> {
-        let encoded = event.encode()?;
+        self.append_as(event, None)
+    }
+
+    /// The same, said to be of another version.
+    fn append_as(&mut self, event: Event, version: Option<u16>) -> Result<AppendCommand> {
+        let mut encoded = event.encode()?;
+        encoded.version = version.unwrap_or(encoded.version);
         let envelope = Envelope {
             actor: Actor::system("bench"),
             causation: None,
@@ -280,7 +302,7 @@ impl Stream {
 }
 
 /// The thirteen events of one transfer and its execution.
-fn life(number: u128) -> Result<Vec<AppendCommand>> {
+fn life(number: u128, is_poisoned: bool) -> Result<Vec<AppendCommand>> {
     let shard = ShardNumber(u16::try_from(number % 2)? + 1);
     let spread = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let at_ms = 1_795_000_000_000 + u64::try_from(number)?;
@@ -299,8 +321,8 @@ fn life(number: u128) -> Result<Vec<AppendCommand>> {
     };
     let (mut intent, mut moves) = (stream(transfer.into()), stream(execution.into()));
     let mut commands = Vec::new();
-    for event in requested(account, vault, execution)? {
-        commands.push(intent.append(event.into())?);
+    for (at, event) in requested(account, vault, execution)?.into_iter().enumerate() {
+        commands.push(intent.append_as(event.into(), (is_poisoned && at == 1).then_some(UNKNOWN))?);
     }
     for event in settled(number, account, transfer)? {
         commands.push(moves.append(event.into())?);

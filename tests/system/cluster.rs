@@ -20,7 +20,7 @@ use crate::product::{ETHER, Process, Product, Setup, account, address, program, 
 use crate::traces::{self, Subscriber};
 
 /// Every role that runs for itself; the doors are in [`Roles::doors`].
-const BEHIND: [&str; 4] = ["relay", "projectors", "workflows", "watchers"];
+const BEHIND: [&str; 5] = ["relay", "sealer", "projectors", "workflows", "watchers"];
 
 /// The doors, in one process.
 const DOORS: &str = "command-api,query-api";
@@ -37,13 +37,15 @@ pub enum Build {
 pub struct Roles {
     /// Configuration and data.
     pub dir: TempDir,
-    config: PathBuf,
-    engines: Cluster,
+    pub config: PathBuf,
+    /// The engines, of this test alone.
+    pub engines: Cluster,
     chain: Chain,
 }
 
 impl Roles {
-    fn start() -> Result<Self> {
+    /// Engines and a chain, and nothing of ours.
+    pub fn start() -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let (engines, chain) = (Cluster::start()?, Chain::anvil()?);
         let config = engines.write_config(dir.path(), "vs_test", &chain.rpc)?;
@@ -109,21 +111,22 @@ impl Roles {
         Ok((process, base))
     }
 
-    async fn migrate(&self) -> Result<()> {
+    /// Makes what every role needs.
+    pub async fn migrate(&self) -> Result<()> {
         let mut process = self.spawn(Build::This, "migrate")?;
         ensure!(process.wait_for_end().await?.success(), "the migration failed");
         Ok(())
     }
 
     /// Seeds the demo through the running roles.
-    fn seed(&self) -> Result<Process> {
+    pub fn seed(&self) -> Result<Process> {
         let mut command = self.command("serve")?;
         command.args(["--role", "migrate", "--demo", "--listen", "127.0.0.1:0"]);
         Process::start(&mut command)
     }
 
     /// The doors as tests know the product.
-    fn product(&self, process: Process, base: String, link: String) -> Result<Product> {
+    pub fn product(&self, process: Process, base: String, link: String) -> Result<Product> {
         let key = std::fs::read_to_string(self.dir.path().join("data/demo.key"))?
             .trim_end()
             .to_owned();

@@ -38,6 +38,7 @@ kind = "cluster"
 cluster = "{cluster}"
 [postgres]
 databases = [{{ url = "file:{url}", shards = {shards} }}]
+checkpoints = {{ url = "env:NOBODY_ASKS" }}
 [kafka]
 bootstrap = ["{bootstrap}"]
 prefix = "{prefix}"

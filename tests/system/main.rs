@@ -1,10 +1,12 @@
 //! System tests: the real binary, real engines, public interfaces only.
 
+mod audit;
 mod bad_input;
 mod boundaries;
 mod browser;
 mod chain;
 mod cluster;
+mod cluster_erasure;
 mod cluster_refusals;
 #[path = "../../infra/telemetry/tests/traces/collector.rs"]
 #[expect(
@@ -12,13 +14,16 @@ mod cluster_refusals;
     reason = "the telemetry's own tests look at bytes and attributes, too"
 )]
 mod collector;
+mod erasure;
 mod eyes;
 mod faults;
 mod journey;
 mod people;
 mod product;
+mod quarantine;
 mod races;
 mod refusal;
+mod replay;
 mod rolling;
 #[path = "../../infra/sandbox/evm/tests/suite/signer.rs"]
 #[expect(dead_code, reason = "the sandbox's own suite spoils signatures, too")]

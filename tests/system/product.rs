@@ -116,6 +116,8 @@ pub struct Setup {
     pub config: String,
     /// Environment of the process.
     pub env: Vec<(String, String)>,
+    /// Where its own log lines go; the test's unless set.
+    pub log: Option<PathBuf>,
 }
 
 impl Setup {
@@ -125,6 +127,7 @@ impl Setup {
             data: Arc::new(tempfile::tempdir()?),
             config: String::new(),
             env: Vec::new(),
+            log: None,
         })
     }
 
@@ -161,6 +164,10 @@ impl Setup {
             let file = self.data.path().join("vaultstream.toml");
             std::fs::write(&file, &self.config)?;
             command.arg("--config").arg(file);
+        }
+        if let Some(log) = &self.log {
+            let log = std::fs::File::options().create(true).append(true).open(log)?;
+            command.stderr(log);
         }
         command.envs(self.env.iter().map(|(k, v)| (k, v)));
         Ok(command)

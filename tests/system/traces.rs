@@ -31,7 +31,17 @@ pub fn config(collector: &Collector) -> String {
 pub struct Subscriber(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
 
 impl Subscriber {
+    /// Somebody who hears every public event.
     pub async fn of(product: &Product) -> Result<Self> {
+        let mut subscriber = Self::to(product, "subscription { events { event { type } } }").await?;
+        // The answer to a ping proves that the subscription before it was taken.
+        subscriber.say(json!({ "type": "ping" })).await?;
+        subscriber.hear("pong").await?;
+        Ok(subscriber)
+    }
+
+    /// Somebody who hears what a query asks for.
+    pub async fn to(product: &Product, query: &str) -> Result<Self> {
         let url = product.base.replacen("http", "ws", 1);
         let mut request = format!("{url}/graphql/ws").into_client_request()?;
         let headers = request.headers_mut();
@@ -41,17 +51,18 @@ impl Subscriber {
         let mut subscriber = Self(socket);
         subscriber.say(json!({ "type": "connection_init" })).await?;
         subscriber.hear("connection_ack").await?;
-        let query = "subscription { events { event { type } } }";
         let subscribe = json!({ "type": "subscribe", "id": "1", "payload": { "query": query } });
         subscriber.say(subscribe).await?;
-        // The answer to a ping proves that the subscription before it was taken.
-        subscriber.say(json!({ "type": "ping" })).await?;
-        subscriber.hear("pong").await?;
         Ok(subscriber)
     }
 
     async fn say(&mut self, message: Value) -> Result<()> {
         Ok(self.0.send(Message::Text(message.to_string().into())).await?)
+    }
+
+    /// The next item.
+    pub async fn next(&mut self) -> Result<Value> {
+        self.hear("next").await
     }
 
     async fn hear(&mut self, kind: &str) -> Result<Value> {

@@ -5,6 +5,7 @@
 //! hints; every decision is made on streams, through the executor.
 
 pub mod advance_transfer;
+pub mod carry_out_erasures;
 pub mod chain_lane;
 pub mod open_account;
 pub mod reactor;
@@ -12,6 +13,7 @@ pub mod services;
 pub mod settle_execution;
 pub mod shared_load;
 
+pub use carry_out_erasures::CarryOutErasures;
 pub use chain_lane::{ChainLane, LaneHandle, LaneOptions};
 pub use reactor::{React, ReactError, Reactor};
 pub use services::{Boundary, Chain, CommandError, Commands, NoBoundary, Services};

@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 use vaultstream_engines::Cluster;
 
 /// The roles, each with its process.
-const ROLES: [&str; 5] = [
+const ROLES: [&str; 6] = [
     "relay",
+    "sealer",
     "projectors",
     "workflows",
     "watchers",

@@ -62,7 +62,12 @@ pub(super) async fn request(
         let understood = understand(&services, &asked, &body).await?;
         return preview(&services, &asked, &understood).await;
     }
-    let intent = Intent::read(&services, &asked, &headers, "", &body)?;
+    // Personal data leaves no hash behind either: it would tell whoever guesses it that the guess is right.
+    let impersonal = Body {
+        memo: None,
+        ..body.clone()
+    };
+    let intent = Intent::read(&services, &asked, &headers, "", &impersonal)?;
     let _seat = services.seat().await?;
     match take(&services, &asked, &intent, &body).await {
         // Whatever has become of a vault or a chain since, and whoever came first a moment ago: a retry gets its answer.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod credentials;
+mod erasures;
 mod idempotency;
 mod keys_and_organizations;
 mod pages;

@@ -27,6 +27,7 @@ fn path(operation: &Operation) -> String {
         .replace("{id}", "nothing")
         .replace("{slug}", "eth_sandbox")
         .replace("{view}", "transfers")
+        .replace("{subject}", "nothing")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +92,11 @@ async fn scope_alone_should_let_its_operation_in() {
         // The platform's own operations say so in their own words, behind the scope.
         let platform_only = matches!(
             operation.id,
-            "registerOrganization" | "suspendOrganization" | "reactivateOrganization" | "rebuildView"
+            "registerOrganization"
+                | "suspendOrganization"
+                | "reactivateOrganization"
+                | "rebuildView"
+                | "retryView"
         );
         assert!(
             !matches!(answer.status, StatusCode::UNAUTHORIZED) && (code != "scope-missing" || platform_only),

@@ -148,3 +148,34 @@ async fn rebuild_should_be_refused_to_tenants_and_for_what_does_not_exist() {
     }
     assert_eq!(world.heads().await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_should_be_asked_for_once_until_it_is_done() {
+    let world = World::start().await;
+    let path = "/v1/views/transfers/retries";
+    let body = json!({ "family": "eth_sandbox", "reason": "the row was put back" });
+    let key = [("idempotency-key", "again")];
+    for replayed in [None, Some("true")] {
+        let answer = world.post_with(&world.platform, path, &key, &body).await;
+        assert_eq!(
+            (answer.status, answer.header("idempotency-replayed")),
+            (StatusCode::ACCEPTED, replayed),
+            "{}",
+            answer.json()
+        );
+        assert_eq!(answer.json()["families"], json!(["eth_sandbox"]));
+    }
+    let another = world.post(&world.platform, path, &body).await;
+    assert_eq!(another.status, StatusCode::ACCEPTED, "the same request");
+    let family = Family::Chain(Slug::try_new("eth_sandbox").expect("a slug"));
+    let stream = view_generation_id(&world.log.registry(), &family, "transfers");
+    let events = world.log.read_stream(stream.into(), 0, 10).await.expect("reads");
+    let types: Vec<_> = events.iter().map(|e| e.envelope.event_type.as_str()).collect();
+    assert_eq!(types, ["view_generation.retry_requested"]);
+    let tenant = world.tenant("Acme").await;
+    assert_eq!(world.post(&tenant, path, &body).await.code(), "scope-missing");
+    let unknown = world
+        .post(&world.platform, "/v1/views/nothing/retries", &json!({}))
+        .await;
+    assert_eq!(unknown.code(), "not-found");
+}

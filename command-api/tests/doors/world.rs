@@ -39,7 +39,9 @@ use vaultstream_infra_runtime::{
     DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, SystemIds, SystemRng, TokioSpawn,
 };
 use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog, Synchronous};
-use vaultstream_kernel::{Executor, LogBus, Options as ExecutorOptions, Ports, TracingObserver};
+use vaultstream_kernel::{
+    Executor, LogBus, NewestCheckpoint, Options as ExecutorOptions, Ports, TracingObserver,
+};
 
 pub const CHAIN: &str = "eip155:31337";
 pub const ETHER: &str = "eip155:31337/slip44:60";
@@ -228,6 +230,7 @@ impl World {
                 MacKey::new([7; 32]),
             ),
             platform,
+            checkpoint: NewestCheckpoint::none(),
             views: BTreeMap::from([("directory", vec![Family::Core]), ("transfers", chain_families())]),
             options: Options::default(),
         });

@@ -11,7 +11,7 @@ mod tests;
 pub use command::OrganizationCommand;
 pub use error::OrganizationError;
 pub use event::OrganizationEvent;
-pub use state::OrganizationState;
+pub use state::{OrganizationState, PersonalData};
 
 /// The Organization aggregate.
 pub struct Organization;

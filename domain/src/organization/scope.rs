@@ -3,6 +3,11 @@
 /// Every scope with what it allows.
 pub const ALL: &[(&str, &str)] = &[
     ("accounts:write", "open, label, freeze and unfreeze accounts"),
+    (
+        "audit:read",
+        "read the events of every organization, on record; for keys of the platform organization",
+    ),
+    ("erasures:write", "destroy personal data for ever"),
     ("events:read", "read the feed of public events"),
     ("keys:write", "issue and revoke API keys and sessions"),
     ("organizations:write", "register organizations; change one's own"),

@@ -26,6 +26,10 @@ crate::wire_events! {
         Switched(v1::GenerationSwitched),
         /// It was given up.
         Abandoned(v1::GenerationAbandoned),
+        /// What is parked is to be tried again.
+        RetryRequested(v1::RetryRequested),
+        /// It was tried again.
+        Retried(v1::ParkedRetried),
     }
 }
 
@@ -43,6 +47,10 @@ pub enum ViewGenerationCommand {
     },
     /// Read the one that was built.
     Switch(v1::GenerationSwitched),
+    /// Ask whoever keeps the view to fold what is parked, in order. Asked again before it is done, it is the same request.
+    Retry(v1::RetryRequested),
+    /// Say what became of the retry that was asked for; nothing when none was.
+    EndRetry(v1::ParkedRetried),
     /// Give up a generation; nothing when it is not the one being built.
     Abandon {
         /// Which.
@@ -65,6 +73,10 @@ pub struct ViewGenerationState {
     pub requested: Option<String>,
     /// The newest generation that was given up, and why, until another is asked for or begun.
     pub given_up: Option<(u32, String)>,
+    /// Why a retry of what is parked was asked for that is not done yet.
+    pub retry: Option<String>,
+    /// What the last retry left: streams that are folded again, and streams that are still parked.
+    pub retried: Option<(u64, u64)>,
 }
 
 /// A generation being built.
@@ -86,6 +98,8 @@ impl Default for ViewGenerationState {
             highest: 1,
             requested: None,
             given_up: None,
+            retry: None,
+            retried: None,
         }
     }
 }
@@ -123,7 +137,7 @@ impl Decider for ViewGeneration {
     type Event = ViewGenerationEvent;
     type Error = ViewGenerationError;
 
-    const FOLD_VERSION: u32 = 2;
+    const FOLD_VERSION: u32 = 3;
 
     fn decide(
         state: &ViewGenerationState,
@@ -137,6 +151,12 @@ impl Decider for ViewGeneration {
             }),
             (ViewGenerationCommand::Request(_), None) if state.requested.is_some() => Ok(vec![]),
             (ViewGenerationCommand::Request(asked), None) => Ok(vec![asked.clone().into()]),
+            (ViewGenerationCommand::Retry(_), _) if state.retry.is_some() => Ok(vec![]),
+            (ViewGenerationCommand::Retry(asked), _) => Ok(vec![asked.clone().into()]),
+            (ViewGenerationCommand::EndRetry(done), _) if state.retry.is_some() => {
+                Ok(vec![done.clone().into()])
+            }
+            (ViewGenerationCommand::EndRetry(_), _) => Ok(vec![]),
             (ViewGenerationCommand::Start { reason, view }, left_behind) => {
                 let started = v1::GenerationStarted {
                     generation: state.highest + 1,
@@ -183,6 +203,11 @@ impl Decider for ViewGeneration {
             ViewGenerationEvent::Switched(e) => {
                 state.active = e.generation;
                 state.building = None;
+            }
+            ViewGenerationEvent::RetryRequested(e) => state.retry = Some(e.reason.clone()),
+            ViewGenerationEvent::Retried(e) => {
+                state.retry = None;
+                state.retried = Some((e.healed, e.parked));
             }
             ViewGenerationEvent::Abandoned(e) => {
                 state.building = None;
@@ -249,133 +274,5 @@ impl Transact for ChangeViewGeneration {
     }
 }
 
-/// Asks for rebuilds of a view, in one family or in several at once: all are asked for or none.
-#[derive(Debug, Clone)]
-pub struct RequestRebuild {
-    /// The platform's organization.
-    pub organization: OrganizationId,
-    /// The view.
-    pub view: String,
-    /// Where: the stream of the view's generations in each family.
-    pub stores: Vec<(ViewGenerationId, Family)>,
-    /// Why.
-    pub reason: String,
-}
-
-impl Transact for RequestRebuild {
-    fn name(&self) -> &'static str {
-        "platform.request_rebuild"
-    }
-    fn shard(&self) -> ShardNumber {
-        self.organization.shard()
-    }
-    fn reads(&self) -> Vec<StreamId> {
-        self.stores.iter().map(|(id, _)| (*id).into()).collect()
-    }
-    fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
-        let ask = |(id, family): &(ViewGenerationId, Family)| {
-            let asked = v1::RebuildRequested {
-                family: family.to_string(),
-                reason: self.reason.clone(),
-                view: self.view.clone(),
-            };
-            let command = ViewGenerationCommand::Request(asked);
-            states.decide::<ViewGeneration>(*id, &command, self.organization, Owner::Itself)
-        };
-        self.stores.iter().map(ask).collect()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::given::given;
-
-    fn start() -> ViewGenerationCommand {
-        ViewGenerationCommand::Start {
-            reason: "new fold".into(),
-            view: "transfers".into(),
-        }
-    }
-
-    fn started(generation: u32) -> ViewGenerationEvent {
-        v1::GenerationStarted {
-            generation,
-            reason: "new fold".into(),
-            view: "transfers".into(),
-        }
-        .into()
-    }
-
-    fn abandoned(generation: u32, reason: &str) -> ViewGenerationEvent {
-        v1::GenerationAbandoned {
-            generation,
-            reason: reason.into(),
-            view: "transfers".into(),
-        }
-        .into()
-    }
-
-    fn requested() -> v1::RebuildRequested {
-        v1::RebuildRequested {
-            family: "eth_main".into(),
-            reason: "rows were damaged".into(),
-            view: "transfers".into(),
-        }
-    }
-
-    #[test]
-    fn generations_should_be_built_one_at_a_time_and_never_reuse_a_number() {
-        given::<ViewGeneration>(&[]).when(&start()).then(&[started(2)]);
-        let left_behind = "left behind by an earlier process";
-        given::<ViewGeneration>(&[started(2)])
-            .when(&start())
-            .then(&[abandoned(2, left_behind), started(3)]);
-        let history = [started(2), abandoned(2, "digest")];
-        let given = given::<ViewGeneration>(&history);
-        assert_eq!((given.state().active, given.state().highest), (1, 2));
-        given.when(&start()).then(&[started(3)]);
-    }
-
-    #[test]
-    fn generation_that_is_no_longer_built_should_end_no_other() {
-        let history = [started(2), abandoned(2, "left behind"), started(3)];
-        let late = |generation| ViewGenerationCommand::Abandon {
-            generation,
-            reason: "late".into(),
-        };
-        let switch = ViewGenerationCommand::Switch(v1::GenerationSwitched {
-            digest: String::new(),
-            generation: 2,
-            view: "transfers".into(),
-        });
-        let given = given::<ViewGeneration>(&history);
-        given.when(&late(2)).then(&[]);
-        given.when(&switch).refuses(&ViewGenerationError::NotBuilding(2));
-        given.when(&late(3)).then(&[abandoned(3, "late")]);
-    }
-
-    #[test]
-    fn rebuild_should_be_asked_for_once_and_not_beside_a_running_one() {
-        let ask = ViewGenerationCommand::Request(requested());
-        let asked: ViewGenerationEvent = requested().into();
-        given::<ViewGeneration>(&[])
-            .when(&ask)
-            .then(std::slice::from_ref(&asked));
-        given::<ViewGeneration>(std::slice::from_ref(&asked))
-            .when(&ask)
-            .then(&[]);
-        let begun = [asked.clone(), started(2)];
-        let given_begun = given::<ViewGeneration>(&begun);
-        assert_eq!(given_begun.state().requested, None, "somebody does it");
-        given_begun.when(&ask).refuses(&ViewGenerationError::Building {
-            generation: 2,
-            view: "transfers".into(),
-            family: "eth_main".into(),
-        });
-        let ended = [asked.clone(), started(2), abandoned(2, "digest")];
-        let given_ended = given::<ViewGeneration>(&ended);
-        assert_eq!(given_ended.state().given_up, Some((2, "digest".to_owned())));
-        given_ended.when(&ask).then(&[asked]);
-    }
-}
+mod tests;

@@ -5,7 +5,9 @@
 
 pub mod bus;
 pub mod cache;
+pub mod checkpoints;
 pub mod event_log;
+pub mod keyring;
 pub mod leases;
 pub mod progress;
 pub mod publisher;

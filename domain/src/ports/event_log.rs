@@ -73,6 +73,30 @@ pub struct Head {
     pub hlc: Hlc,
 }
 
+/// What the tree of a shard needs of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaf {
+    /// Its position.
+    pub position: u64,
+    /// The shard's clock at it.
+    pub hlc: Hlc,
+    /// Which life of the shard it was written in.
+    pub incarnation: u32,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+impl From<&StoredEvent> for Leaf {
+    fn from(event: &StoredEvent) -> Self {
+        Self {
+            position: event.position,
+            hlc: event.hlc,
+            incarnation: event.envelope.incarnation,
+            hash: event.hash,
+        }
+    }
+}
+
 /// A cached fold of a stream. A cache only: it is checked against the log's tail and may vanish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -153,6 +177,13 @@ pub trait EventLog: Send + Sync {
         after: u64,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, LogError>;
+
+    /// The leaves of the events [`Self::read_shard`] would give, for who seals them; engines may answer without
+    /// their payloads.
+    async fn read_leaves(&self, shard: ShardNumber, after: u64, limit: usize) -> Result<Vec<Leaf>, LogError> {
+        let events = self.read_shard(shard, after, limit).await?;
+        Ok(events.iter().map(Leaf::from).collect())
+    }
 
     /// Where every shard stands.
     async fn heads(&self) -> Result<BTreeMap<ShardNumber, Head>, LogError>;

@@ -1,7 +1,7 @@
 //! What can be asked of a transfer.
 
 use vaultstream_event_schemas::transfer::v1;
-use vaultstream_event_schemas::{ExecutionId, Timestamp};
+use vaultstream_event_schemas::{ExecutionId, Grounds, Timestamp};
 
 /// What can be asked of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub enum TransferCommand {
     Complete(v1::Completed),
     /// Record that it ended without moving its money.
     Fail(v1::Failed),
+    /// Have the key of its memo destroyed.
+    EraseMemo {
+        /// On what grounds.
+        grounds: Grounds,
+    },
     /// Record that its chain undid it.
     Reverse(v1::Reversed),
 }

@@ -15,6 +15,8 @@ impl Decider for Transfer {
     type Event = TransferEvent;
     type Error = TransferError;
 
+    const FOLD_VERSION: u32 = 2;
+
     fn decide(state: &TransferState, command: &TransferCommand) -> Decision {
         use TransferCommand as C;
         let (Some(status), Some(request)) = (state.status, &state.request) else {
@@ -36,6 +38,10 @@ impl Decider for Transfer {
             C::Complete(completed) => conclude(status, Status::Completed, completed.clone()),
             C::Fail(failed) => conclude(status, Status::Failed, failed.clone()),
             C::Reverse(reversed) => reverse(status, reversed),
+            // Whatever became of it: what is owed to a person does not depend on the life of the transfer.
+            C::EraseMemo { .. } if state.is_memo_erased => Ok(vec![]),
+            C::EraseMemo { .. } if request.memo.is_none() => Err(TransferError::NoMemo),
+            C::EraseMemo { grounds } => one(v1::MemoErased { grounds: *grounds }),
         }
     }
 

@@ -36,6 +36,9 @@ pub enum TransferError {
     /// It pays the account that sends it.
     #[error("the destination is the paying account itself")]
     ToItself,
+    /// It has no memo that could be erased.
+    #[error("the transfer has no memo")]
+    NoMemo,
     /// The reason cannot be taken.
     #[error("a reason has 1 to 500 printable characters and no space at its ends")]
     InvalidReason,
@@ -52,7 +55,9 @@ impl Coded for TransferError {
         match self {
             Self::AlreadyRequested => ErrorCode::AlreadyExists,
             Self::Unknown => ErrorCode::NotFound,
-            Self::WrongStatus(_) | Self::ExecutionFixed | Self::DeadlinePassed => ErrorCode::StateConflict,
+            Self::WrongStatus(_) | Self::ExecutionFixed | Self::DeadlinePassed | Self::NoMemo => {
+                ErrorCode::StateConflict
+            }
             Self::ZeroAmount => ErrorCode::InvalidAmount,
             Self::WrongChain => ErrorCode::UnknownAsset,
             Self::InsufficientFunds { .. } => ErrorCode::InsufficientFunds,

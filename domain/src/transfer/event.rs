@@ -25,5 +25,7 @@ crate::wire_events! {
         Failed(v1::Failed),
         /// It was undone.
         Reversed(v1::Reversed),
+        /// Its memo was erased.
+        MemoErased(v1::MemoErased),
     }
 }

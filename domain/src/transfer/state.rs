@@ -19,11 +19,21 @@ pub struct TransferState {
     pub approvals: u32,
     /// The execution that carries it.
     pub execution: Option<ExecutionId>,
+    /// Whether its memo was ordered to be destroyed; the request names none from then on.
+    pub is_memo_erased: bool,
 }
 
 impl TransferState {
     pub(super) fn fold(&mut self, event: &TransferEvent) {
         self.status = Some(match event {
+            TransferEvent::MemoErased(_) => {
+                self.is_memo_erased = true;
+                if let Some(request) = &mut self.request {
+                    request.memo = None;
+                }
+                // Its life goes on as it was.
+                return;
+            }
             TransferEvent::Requested(e) => {
                 self.request = Some(e.clone());
                 TransferStatus::Requested

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use vaultstream_event_schemas::chain::BlockRef;
 use vaultstream_event_schemas::transfer::v1;
 use vaultstream_event_schemas::{
-    AccountId, Amount, AssetId, Timestamp, TransferId, TransferStatus, VaultId, id,
+    AccountId, Amount, AssetId, Grounds, Sealed, Timestamp, TransferId, TransferStatus, VaultId, id,
 };
 
 use super::*;
@@ -195,4 +195,36 @@ proptest! {
         }
         prop_assert!(starts <= 1 && ends <= 1, "{} starts, {} ends", starts, ends);
     }
+}
+
+#[test]
+fn memo_should_be_erased_once_and_leave_the_transfer_as_it_was() {
+    let erase = TransferCommand::EraseMemo {
+        grounds: Grounds::Retention,
+    };
+    let erased: TransferEvent = v1::MemoErased {
+        grounds: Grounds::Retention,
+    }
+    .into();
+    given::<Transfer>(&waiting())
+        .when(&erase)
+        .refuses(&TransferError::NoMemo);
+    let noted = v1::Requested {
+        memo: Some(Sealed::from_parts("trf_1", &[0; 12], b"sealed")),
+        ..requested()
+    };
+    let mut history = vec![noted.into(), screened(1)];
+    given::<Transfer>(&history)
+        .when(&erase)
+        .then(std::slice::from_ref(&erased));
+    history.push(erased);
+    let given = given::<Transfer>(&history);
+    let state = given.state();
+    assert_eq!(state.status, Some(TransferStatus::AwaitingApproval));
+    assert!(state.is_memo_erased && state.request.as_ref().is_some_and(|r| r.memo.is_none()));
+    given.when(&erase).then(&[]);
+    let now = Timestamp::from_micros(999);
+    given
+        .when(&TransferCommand::Approve { now })
+        .then(&[v1::Approved { approvals: 1 }.into()]);
 }

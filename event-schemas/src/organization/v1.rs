@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::erasure::Grounds;
 use crate::id::{ApiKeyId, OrganizationId};
 use crate::payloads;
 use crate::sealed::{Personal, Sealed};
@@ -77,6 +78,11 @@ payloads! { 1;
     Closed = "organization.closed" {
         /// Why.
         reason: String,
+    }
+    /// The key of an organization's contact was ordered to be destroyed: nobody reads it any more.
+    ContactErased = "organization.contact_erased" {
+        /// On what grounds.
+        grounds: Grounds,
     }
     /// An API key was issued; its secret was shown once.
     KeyIssued = "api_key.issued" {

@@ -12,6 +12,26 @@ payloads! { 1;
         /// The view's name.
         view: String,
     }
+    /// An operator asks that what is parked be folded again, in order.
+    RetryRequested = "view_generation.retry_requested" {
+        /// The family whose parked streams are meant: `core` or a chain's slug.
+        family: String,
+        /// Why.
+        reason: String,
+        /// The view's name.
+        view: String,
+    }
+    /// What was parked was tried again.
+    ParkedRetried = "view_generation.parked_retried" {
+        /// The generation it was tried in.
+        generation: u32,
+        /// Streams that are folded again.
+        healed: u64,
+        /// Streams that are still parked.
+        parked: u64,
+        /// The view's name.
+        view: String,
+    }
     /// A new generation of a view is being built beside the one that is read.
     GenerationStarted = "view_generation.started" {
         /// The generation's number, from 1.

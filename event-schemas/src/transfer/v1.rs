@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::caip::AssetId;
 use crate::chain::BlockRef;
 use crate::clock::Timestamp;
+use crate::erasure::Grounds;
 use crate::id::{AccountId, ExecutionId, VaultId};
 use crate::money::Amount;
 use crate::payloads;
@@ -95,5 +96,10 @@ payloads! { 1;
         block: BlockRef,
         /// The transaction that is undone.
         txid: String,
+    }
+    /// The key of its memo was ordered to be destroyed: nobody reads it any more.
+    MemoErased = "transfer.memo_erased" {
+        /// On what grounds.
+        grounds: Grounds,
     }
 }

@@ -48,7 +48,12 @@ pub async fn transfer(
     }
     let story = Story::read(&events)?;
     let request = story.state.request.as_ref().ok_or_else(not_found)?;
-    let memo = memo(sources.keyring, request.memo.as_ref()).await?;
+    let note = note(
+        sources.keyring,
+        request.memo.as_ref(),
+        story.state.is_memo_erased,
+    )
+    .await?;
     let mut executions = Vec::new();
     if let Some(id) = story.state.execution
         && let State::Execution(state) = load_state(sources.log, id.into()).await?.state
@@ -64,7 +69,8 @@ pub async fn transfer(
         amount: sources.catalogue.amount(&request.asset, request.amount),
         destination: request.destination.clone(),
         external_id: request.external_id.clone(),
-        memo,
+        memo_erased: note == Note::Erased,
+        memo: note.text(),
         fee_max: request
             .fee_max
             .and_then(|fee| sources.catalogue.native_amount(&request.asset.chain(), fee)),
@@ -80,15 +86,44 @@ pub async fn transfer(
     })
 }
 
-/// What a memo says. One whose key was erased at its subject's wish is none: the transfer goes on without it.
-pub async fn memo(
+/// What became of the note of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// There never was one.
+    None,
+    /// It says this.
+    Says(String),
+    /// Its key is gone: nobody can read it any more. The transfer goes on without it.
+    Erased,
+}
+
+impl Note {
+    /// What it says, when it can be read.
+    pub fn text(self) -> Option<String> {
+        match self {
+            Self::Says(text) => Some(text),
+            Self::None | Self::Erased => None,
+        }
+    }
+}
+
+/// Opens the note of a transfer. The log's word that it was erased counts more than a key that has come back.
+pub async fn note(
     keyring: &dyn Keyring,
     sealed: Option<&Sealed<Memo>>,
-) -> Result<Option<String>, KeyringError> {
-    let Some(sealed) = sealed else { return Ok(None) };
+    is_erased: bool,
+) -> Result<Note, KeyringError> {
+    let Some(sealed) = sealed.filter(|_| !is_erased) else {
+        return Ok(if is_erased { Note::Erased } else { Note::None });
+    };
     match open(keyring, sealed).await {
-        Ok(memo) => Ok(Some(memo.0)),
-        Err(KeyringError::Erased(_)) => Ok(None),
+        Ok(memo) => Ok(Note::Says(memo.0)),
+        Err(KeyringError::Erased(_)) => Ok(Note::Erased),
+        Err(KeyringError::Absent(subject)) => {
+            // Kept apart from backups on purpose: whoever puts the log back without the keys has erased them all.
+            tracing::warn!(subject, "there is no key of this subject; what it sealed is read as erased");
+            Ok(Note::Erased)
+        }
         Err(error) => Err(error),
     }
 }
@@ -158,6 +193,7 @@ impl Story {
                 );
             }
             TransferEvent::Requested(_)
+            | TransferEvent::MemoErased(_)
             | TransferEvent::ExecutionStarted(_)
             | TransferEvent::Completed(_) => {}
         }

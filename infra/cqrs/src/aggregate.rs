@@ -7,6 +7,7 @@ use cqrs_es::{Aggregate, DomainEvent};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use vaultstream_domain::audit::AuditTrail;
 use vaultstream_domain::decider::{Decider, WireEvent};
 use vaultstream_domain::execution::{Execution, Slots};
 use vaultstream_domain::organization::{ApiKey, Claim, Organization, Session};
@@ -44,7 +45,8 @@ stock!(
     Slots,
     Transfer,
     Execution,
-    ViewGeneration
+    ViewGeneration,
+    AuditTrail
 );
 
 /// An event as it is stored: type, version, and the payload of that version.

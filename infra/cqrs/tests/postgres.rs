@@ -11,6 +11,7 @@ use cqrs_es::{Aggregate, EventEnvelope, EventStore, Query};
 use postgres_es::PostgresEventRepository;
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
+use vaultstream_domain::audit::AuditTrail;
 use vaultstream_domain::decider::Decider;
 use vaultstream_domain::execution::{Execution, Slots};
 use vaultstream_domain::organization::{ApiKey, Claim, Organization, Session};
@@ -208,7 +209,8 @@ async fn stock_repository_should_read_every_stream_as_we_do() {
     compare::<Transfer>(&stock, &ours, StreamKind::Transfer).await;
     compare::<Execution>(&stock, &ours, StreamKind::Execution).await;
     compare::<ViewGeneration>(&stock, &ours, StreamKind::ViewGeneration).await;
-    assert_eq!(StreamKind::ALL.len(), 10, "a new kind is to be compared too");
+    compare::<AuditTrail>(&stock, &ours, StreamKind::AuditTrail).await;
+    assert_eq!(StreamKind::ALL.len(), 11, "a new kind is to be compared too");
 }
 
 /// Folds what a replay dispatches, by aggregate.

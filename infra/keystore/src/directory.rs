@@ -44,6 +44,7 @@ impl Directory {
             path.to_owned(),
             path.join("keys"),
             path.join("subjects"),
+            path.join("erasures"),
             path.join("secrets"),
         ] {
             let mut builder = DirBuilder::new();
@@ -133,6 +134,14 @@ impl Directory {
         fs::rename(&written, &path).map_err(io_error("replace", &path))?;
         self.sync_room_of(&path)?;
         old.map_or(Ok(()), wipe).map_err(io_error("wipe", &path))
+    }
+
+    /// Puts a file in the place of another.
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.file(name);
+        let written = self.write_beside(&path, bytes)?;
+        fs::rename(&written, &path).map_err(io_error("replace", &path))?;
+        self.sync_room_of(&path)
     }
 
     fn write_beside(&self, path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use vaultstream_domain::ports::Keyring;
 use vaultstream_domain::ports::keyring::{KeyringError, SealedBytes};
+use vaultstream_event_schemas::ShardNumber;
+use vaultstream_event_schemas::token::Place;
 use zeroize::Zeroizing;
 
 use crate::cipher::{MasterKey, random};
@@ -92,12 +94,17 @@ impl Inner {
         let damaged = || KeyringError::Damaged(name.to_owned());
         match self.subject_key(&Subject::new(name)?)? {
             SubjectKey::Erased => Err(KeyringError::Erased(name.to_owned())),
-            SubjectKey::Absent => Err(damaged()),
+            SubjectKey::Absent => Err(KeyringError::Absent(name.to_owned())),
             SubjectKey::Key(key) => {
                 let plain = key.open(aad, &sealed.0, &sealed.1).ok_or_else(damaged)?;
                 Ok(plain.to_vec())
             }
         }
+    }
+
+    fn is_erased(&self, name: &str) -> Result<bool, StoreError> {
+        let key = self.subject_key(&Subject::new(name)?)?;
+        Ok(matches!(key, SubjectKey::Erased))
     }
 
     fn erase(&self, name: &str) -> Result<(), StoreError> {
@@ -110,7 +117,7 @@ impl Inner {
             .replace_and_wipe(&subject.file, &tombstone.to_bytes())
     }
 
-    fn platform_secret(&self, name: &'static str) -> Result<[u8; 32], StoreError> {
+    pub(crate) fn platform_secret(&self, name: &'static str) -> Result<[u8; 32], StoreError> {
         let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(valid) {
             return Err(StoreError::Name(name));
@@ -155,6 +162,20 @@ impl Keyring for Keystore {
     async fn erase(&self, subject: &str) -> Result<(), KeyringError> {
         let subject = subject.to_owned();
         self.run(move |inner| Ok(inner.erase(&subject)?)).await
+    }
+
+    async fn is_erased(&self, subject: &str) -> Result<bool, KeyringError> {
+        let subject = subject.to_owned();
+        self.run(move |inner| Ok(inner.is_erased(&subject)?)).await
+    }
+
+    async fn carried_out(&self, shard: ShardNumber) -> Result<Option<Place>, KeyringError> {
+        self.run(move |inner| Ok(inner.carried_out(shard)?)).await
+    }
+
+    async fn note_carried_out(&self, shard: ShardNumber, place: Place) -> Result<(), KeyringError> {
+        self.run(move |inner| Ok(inner.note_carried_out(shard, place)?))
+            .await
     }
 
     async fn platform_secret(&self, name: &'static str) -> Result<[u8; 32], KeyringError> {

@@ -9,6 +9,8 @@
 //! one use and wiped; nothing caches them. Nobody gets a digest signed: the signer derives it from a plan that it has
 //! checked against the intent. Refuses: wrong passphrases, key files others can read, damaged files.
 
+mod carried_out;
+mod checkpoints;
 mod cipher;
 mod directory;
 mod error;
@@ -22,6 +24,7 @@ mod signing;
 use std::fmt;
 use std::sync::Arc;
 
+pub use checkpoints::CheckpointKeys;
 pub use error::{OpenError, StoreError};
 pub use options::{Options, Secret};
 

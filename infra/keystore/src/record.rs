@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Subject,
     /// The place of a data key that was erased.
     SubjectErased,
+    /// Up to where erasures were carried out.
+    ErasuresCarriedOut,
     /// A secret of the installation.
     PlatformSecret,
 }

@@ -1,5 +1,6 @@
 //! Faults at every boundary of the keystore: changed bytes, wrong keys, killed writers, races, erasure.
 
+mod contract;
 mod damage;
 mod secrets;
 mod signing;

@@ -6,6 +6,7 @@
 //! configured elsewhere than they are kept.
 
 pub mod baseline;
+pub mod checkpoints;
 pub mod database;
 pub mod error;
 pub mod leases;
@@ -16,6 +17,7 @@ pub mod progress;
 mod registry;
 pub mod version_gate;
 
+pub use checkpoints::PgCheckpoints;
 pub use database::{Database, Migrate};
 pub use error::OpenError;
 pub use leases::PgLeases;

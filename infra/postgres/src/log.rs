@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use futures::future::{BoxFuture, join_all, try_join_all};
 use tokio::task::JoinHandle;
 use vaultstream_domain::ports::event_log::{
-    AppendCommand, AppendOutcome, Head, LogError, MAX_READ, Snapshot,
+    AppendCommand, AppendOutcome, Head, Leaf, LogError, MAX_READ, Snapshot,
 };
 use vaultstream_domain::ports::{Clock, EventLog};
 use vaultstream_event_schemas::clock::Timestamp;
@@ -310,6 +310,14 @@ impl EventLog for PgLog {
             return Ok(Vec::new());
         }
         read::by_shard(&home.database, shard, after, limit.min(MAX_READ)).await
+    }
+
+    async fn read_leaves(&self, shard: ShardNumber, after: u64, limit: usize) -> Result<Vec<Leaf>, LogError> {
+        let home = self.home(shard)?;
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        read::leaves(&home.database, shard, after, limit.min(MAX_READ)).await
     }
 
     async fn heads(&self) -> Result<BTreeMap<ShardNumber, Head>, LogError> {

@@ -5,6 +5,7 @@
 //! counted and takes nobody with it. This is the only place outside an engine that asks the machine for the time.
 
 mod cache;
+mod checkpoints;
 mod clock;
 pub mod give_way;
 mod ids;
@@ -13,6 +14,7 @@ mod rng;
 mod spawn;
 
 pub use cache::{DEFAULT_CACHE_BYTES, MemoryCache};
+pub use checkpoints::{FileCheckpoints, OpenCheckpointsError};
 pub use clock::SystemClock;
 pub use ids::SystemIds;
 pub use rate_limits::MemoryRateLimits;

@@ -3,7 +3,6 @@
 //!
 //! Invariants: one process writes a file; whatever is answered as done is in the file.
 
-mod checkpoint;
 pub mod database;
 pub mod leases;
 pub mod log;
@@ -12,9 +11,11 @@ mod readers;
 mod small_file;
 pub mod version_gate;
 pub mod views;
+mod wal;
 
 pub use database::{OpenError, Synchronous};
 pub use leases::SqliteLeases;
+pub use log::file::{LogFile, RawRow};
 pub use log::{Options, SqliteLog};
 pub use progress::SqliteProgress;
 pub use version_gate::SqliteVersionGate;

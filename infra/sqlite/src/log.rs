@@ -7,6 +7,7 @@
 //! [`crate::database`] refuses at open.
 
 pub mod baseline;
+pub mod file;
 mod group;
 mod read;
 mod recent;
@@ -25,18 +26,18 @@ use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot, watch};
 use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::event_log::{
-    AppendCommand, AppendOutcome, Head, LogError, MAX_READ, Snapshot,
+    AppendCommand, AppendOutcome, Head, Leaf, LogError, MAX_READ, Snapshot,
 };
 use vaultstream_event_schemas::clock::{Hlc, Timestamp};
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::placement::ShardEntry;
 use vaultstream_event_schemas::{Family, Registry, ShardNumber, StreamId};
 
-use crate::checkpoint::{self, Pace};
 use crate::database::{FileLock, OpenError, Synchronous, engine, open_writer};
 use crate::log::recent::Recent;
 use crate::log::writer::{Request, Writer};
 use crate::readers::Readers;
+use crate::wal::{self, Pace};
 
 /// Batches that may wait for the writer; more callers wait outside.
 const QUEUE: usize = 64;
@@ -113,8 +114,7 @@ impl SqliteLog {
             every: CHECKPOINT_BYTES,
             bound: options.uncopied_bytes_max,
         };
-        let (checkpointer, checkpoints) =
-            checkpoint::start(path, &connection, "vaultstream-log-checkpoint", pace)?;
+        let (copier, checkpoints) = wal::start(path, &connection, "log-wal", pace)?;
         let (requests, queue) = mpsc::channel(QUEUE);
         let writer = Writer::new(connection, Arc::clone(&shared), queue, checkpoints);
         let writer = std::thread::Builder::new()
@@ -128,7 +128,7 @@ impl SqliteLog {
             shared,
             readers,
             requests: Some(requests),
-            threads: vec![writer, checkpointer],
+            threads: vec![writer, copier],
             _lock: lock,
         })
     }
@@ -215,6 +215,18 @@ impl EventLog for SqliteLog {
         self.readers
             .run("read a shard", move |c| read::by_shard(c, shard, after, limit))
             .await
+    }
+
+    async fn read_leaves(&self, shard: ShardNumber, after: u64, limit: usize) -> Result<Vec<Leaf>, LogError> {
+        let limit = limit.min(MAX_READ);
+        if limit == 0 || self.shard(shard)?.borrow().position <= after {
+            return Ok(Vec::new());
+        }
+        if let Some(leaves) = self.shared.recent.leaves(shard, after, limit) {
+            return Ok(leaves);
+        }
+        let read = move |c: &Connection| read::leaves(c, shard, after, limit);
+        self.readers.run("read the leaves of a shard", read).await
     }
 
     async fn heads(&self) -> Result<BTreeMap<ShardNumber, Head>, LogError> {

@@ -24,12 +24,12 @@ use vaultstream_domain::ports::view_store::{
 use vaultstream_event_schemas::token::Place;
 use vaultstream_event_schemas::{Family, ShardNumber};
 
-use crate::checkpoint::{self, Pace};
 use crate::database::{OpenError, Synchronous, open_writer};
 use crate::readers::Readers;
 use crate::views::schema::{KIND, Layout};
 use crate::views::sql::{Refused, value_of};
 use crate::views::write::{Job, Writer};
+use crate::wal::{self, Pace};
 
 /// Jobs that may wait for a file's writer; more callers wait outside.
 const QUEUE: usize = 64;
@@ -129,7 +129,7 @@ impl File {
         let (connection, lock) = open_writer(path, &KIND, Synchronous::Normal)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let layouts = Layouts::default();
-        let (checkpointer, checkpoints) = checkpoint::start(path, &connection, "views-checkpoint", PACE)?;
+        let (copier, checkpoints) = wal::start(path, &connection, "views-wal", PACE)?;
         let writer = Writer::new(connection, lock, Arc::clone(&layouts), checkpoints);
         let start = options.on_writer_start;
         let thread = std::thread::Builder::new()
@@ -146,7 +146,7 @@ impl File {
         Ok(Self {
             readers,
             jobs: Some(jobs),
-            threads: vec![writer, checkpointer],
+            threads: vec![writer, copier],
             layouts,
         })
     }

@@ -9,6 +9,7 @@ mod labels;
 mod moving;
 mod process;
 mod reading;
+mod sealing;
 mod writing;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use labels::{CacheOutcome, Outcome, RecordOutcome};
 pub use moving::{Bus, Chains, Work};
 pub use process::Process;
 pub use reading::{Hub, Views};
+pub use sealing::Sealing;
 pub use writing::Writing;
 
 type Seconds = Gauge<f64, AtomicU64>;
@@ -42,6 +44,8 @@ pub struct Metrics {
     pub hub: Hub,
     /// The relay and the consumers of the bus.
     pub bus: Bus,
+    /// The sealer.
+    pub sealing: Sealing,
     /// Workflows.
     pub work: Work,
     /// Chains.
@@ -67,6 +71,7 @@ impl Metrics {
         let views = Views::register(&mut c);
         let hub = Hub::register(&mut c);
         let bus = Bus::register(&mut c);
+        let sealing = Sealing::register(&mut c);
         let work = Work::register(&mut c);
         let chains = Chains::register(&mut c);
         let process = Process::register(&mut c);
@@ -77,6 +82,7 @@ impl Metrics {
             views,
             hub,
             bus,
+            sealing,
             work,
             chains,
             process,

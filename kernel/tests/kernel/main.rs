@@ -8,4 +8,5 @@ mod faults;
 mod load;
 mod node;
 mod relay;
+mod sealer;
 mod tailer;

@@ -1,4 +1,5 @@
-//! Parked streams of a lane: written down, skipped, and tried again in order when the lane is opened.
+//! Parked streams of a lane: written down, skipped, and tried again in order when the lane is opened or somebody
+//! asks for it.
 
 use vaultstream_domain::ports::view_store::{
     Direction, MAX_SCAN, Row, RowKey, Scan, ViewRef, ViewStore, ViewStoreError,
@@ -37,7 +38,31 @@ pub(crate) async fn parked(
     }
 }
 
+/// What became of a retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retried {
+    /// Streams that are folded again.
+    pub healed: u64,
+    /// Streams that are still parked.
+    pub parked: u64,
+}
+
 impl Lane {
+    /// Tries every parked stream again, where the lane stands now. What the lane remembers of the store is read anew,
+    /// because it may be what was mended.
+    pub async fn retry_all(&mut self) -> Result<Retried, LaneError> {
+        self.flush().await?;
+        self.cache.forget();
+        let before = self.parked.len();
+        self.retry_parked().await?;
+        self.flush().await?;
+        let count = |streams: usize| u64::try_from(streams).unwrap_or(u64::MAX);
+        Ok(Retried {
+            healed: count(before.saturating_sub(self.parked.len())),
+            parked: count(self.parked.len()),
+        })
+    }
+
     pub(super) fn park(&mut self, stored: &StoredEvent, reason: String) -> Result<(), LaneError> {
         let envelope = &stored.envelope;
         tracing::error!(
@@ -85,7 +110,9 @@ impl Lane {
     }
 
     pub(super) async fn retry_parked(&mut self) -> Result<(), LaneError> {
-        let parked: Vec<QuarantineRow> = self.parked.values().cloned().collect();
+        let mut parked: Vec<QuarantineRow> = self.parked.values().cloned().collect();
+        // In the order in which the log has what they wait for.
+        parked.sort_unstable_by_key(|row| row.position);
         for row in parked {
             self.retry(row).await?;
         }

@@ -49,6 +49,8 @@ pub struct ViewLag {
     pub head: u64,
     /// How long the oldest event that is not folded has waited, in microseconds; 0 when everything is folded.
     pub lag_us: u64,
+    /// Events folded a second of late; none before it was looked at twice.
+    pub per_second: Option<u64>,
     /// Streams in quarantine.
     pub quarantined: usize,
 }
@@ -191,6 +193,7 @@ impl Reads {
                     position: 0,
                     head: 0,
                     lag_us: 0,
+                    per_second: None,
                     quarantined: 0,
                     family: family.clone(),
                 };
@@ -211,6 +214,7 @@ impl Reads {
                         lag.lag_us = lag.lag_us.max(age);
                     }
                 }
+                lag.per_second = self.pace.look(view, &lag.family, (now, lag.position));
                 lags.push(lag);
             }
         }

@@ -61,6 +61,9 @@ rows! {
         id: TransferId,
         /// A note, sealed.
         memo: Option<Sealed<Memo>>,
+        /// Whether its note was erased. Rows of before there were erasures do not say so, and are right.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        memo_erased: bool,
         /// The tenant.
         organization_id: OrganizationId,
         /// How far its stream is folded.

@@ -130,7 +130,7 @@ impl Entry for OrganizationRow {
         }
         let mut row = row.ok_or(FoldError::NoBeginning)?;
         match event {
-            OrganizationEvent::Registered(_) => {}
+            OrganizationEvent::Registered(_) | OrganizationEvent::ContactErased(_) => {}
             OrganizationEvent::Renamed(e) => row.name.clone_from(&e.name),
             OrganizationEvent::ApprovalChanged(e) => row.approval = e.approval,
             OrganizationEvent::Suspended(e) => {

@@ -43,7 +43,7 @@ impl View for Feed {
     fn wants(&self, kind: StreamKind) -> bool {
         !matches!(
             kind,
-            StreamKind::Claim | StreamKind::Slots | StreamKind::ViewGeneration
+            StreamKind::Claim | StreamKind::Slots | StreamKind::ViewGeneration | StreamKind::AuditTrail
         )
     }
     fn needs(&self, _: &Seen<'_>) -> Vec<RowKey> {

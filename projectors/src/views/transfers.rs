@@ -140,6 +140,7 @@ fn requested(e: &Requested, seen: &Seen<'_>) -> TransferRow {
         fee_max: e.fee_max,
         id: TransferId::from_uuid(seen.stored.envelope.stream.id),
         memo: e.memo.clone(),
+        memo_erased: false,
         organization_id: seen.organization(),
         pos: seen.pos(),
         reason: None,
@@ -160,6 +161,12 @@ fn apply(row: Option<TransferRow>, event: &TransferEvent, seen: &Seen<'_>) -> Re
     let mut row = row.ok_or(FoldError::NoBeginning)?;
     row.status = match event {
         TransferEvent::Requested(_) => TransferStatus::Requested,
+        TransferEvent::MemoErased(_) => {
+            // Not even the ciphertext stays where it is read.
+            row.memo = None;
+            row.memo_erased = true;
+            row.status
+        }
         TransferEvent::Screened(e) => {
             row.approvals_needed = e.approvals_needed;
             row.rule = Some(e.rule.clone());

@@ -10,7 +10,7 @@ use vaultstream_domain::platform::{
 };
 use vaultstream_domain::ports::view_store::{Flush, RowWrite};
 use vaultstream_domain::ports::{Ids, ViewStore};
-use vaultstream_domain::{CommandContext, DomainError};
+use vaultstream_domain::{CommandContext, DomainError, Transact};
 use vaultstream_event_schemas::{Actor, CommandId, Family, Hlc};
 use vaultstream_infra_runtime::{SystemClock, SystemIds, TokioSpawn};
 use vaultstream_kernel::{ExecuteError, Executor, Options, Ports, TracingObserver};
@@ -22,8 +22,8 @@ use crate::history::History;
 use crate::setup::{Node, slug};
 
 /// A node whose switches are in its log.
-struct Operated {
-    node: Node,
+pub struct Operated {
+    pub node: Node,
     executor: Executor,
     switch: Arc<ExecutorSwitch>,
     stop: CancellationToken,
@@ -37,9 +37,14 @@ impl Drop for Operated {
 
 impl Operated {
     async fn new(events: usize) -> Self {
-        let mut node = Node::new();
+        let node = Node::new();
         let mut history = History::new(node.registry.clone(), 31);
         history.live(node.log.as_ref(), events).await;
+        Self::over(node)
+    }
+
+    /// The same over a node that has a history already.
+    pub fn over(mut node: Node) -> Self {
         let stop = CancellationToken::new();
         let ports = Ports {
             log: node.log.clone(),
@@ -70,6 +75,11 @@ impl Operated {
             stores: stores.collect(),
             reason: "asked by a test".to_owned(),
         };
+        self.execute(use_case).await
+    }
+
+    /// Runs a use case as an operator.
+    pub async fn execute(&self, use_case: impl Transact + 'static) -> Result<(), ExecuteError> {
         let context = CommandContext {
             actor: Actor::system("test"),
             command: CommandId::from_uuid(SystemIds.next()),
@@ -79,7 +89,7 @@ impl Operated {
         self.executor.execute(context, Arc::new(use_case)).await.map(drop)
     }
 
-    async fn state(&self, name: ViewName, family: &Family) -> ViewGenerationState {
+    pub async fn state(&self, name: ViewName, family: &Family) -> ViewGenerationState {
         let states = generation_states(self.node.log.as_ref(), &self.node.registry).await;
         let mut states = states.expect("readable");
         states
@@ -88,7 +98,7 @@ impl Operated {
     }
 
     /// Waits until the log says what is wanted of a view.
-    async fn until(
+    pub async fn until(
         &self,
         name: ViewName,
         family: &Family,

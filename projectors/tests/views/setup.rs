@@ -23,7 +23,7 @@ use vaultstream_projectors::projector::Source;
 use vaultstream_projectors::view::View;
 use vaultstream_projectors::views::{tables_of, view};
 use vaultstream_projectors::{
-    Fact, Generations, Observer, Projector, ProjectorOptions, ProjectorParts, Reads, ReadsParts,
+    Fact, Generations, Observer, Projector, ProjectorOptions, ProjectorParts, Reads, ReadsParts, Retried,
     SwitchGenerations, ViewName, Watermarks,
 };
 
@@ -59,6 +59,9 @@ impl SwitchGenerations for Numbers {
         self.switched.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
+    async fn retried(&self, _: &Family, _: ViewName, _: u32, _: Retried) -> Result<(), Source> {
+        Ok(())
+    }
     async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         self.abandoned.fetch_add(1, Ordering::SeqCst);
         Ok(())
@@ -84,6 +87,7 @@ impl Observer for Told {
             Fact::Folded { events, .. } => count(&self.folded, *events),
             Fact::Flushed { rows, .. } => count(&self.rows, *rows),
             Fact::Rebuilt { events, .. } => count(&self.rebuilt, *events),
+            Fact::Retried { .. } => {}
             Fact::Rebuilding { is_running, .. } => {
                 count(&self.begun, usize::from(*is_running));
                 self.running

@@ -36,7 +36,8 @@ impl Question {
 
     /// A query of a caller; none when its answer is not to be kept.
     pub fn graphql(fields: &Fields, caller: &Caller, query: &mut Query) -> Option<Self> {
-        let touches = fields.touched(query.parsed_query().ok()?)?;
+        let variables = query.variables.clone();
+        let touches = fields.touched(query.parsed_query().ok()?, &variables)?;
         let actor = if touches.actor {
             caller.actor()
         } else {

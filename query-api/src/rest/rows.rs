@@ -107,6 +107,7 @@ impl Site {
             destination: row.destination.clone(),
             external_id: row.external_id.clone(),
             memo: None,
+            memo_erased: row.memo_erased,
             fee_max: row
                 .fee_max
                 .and_then(|fee| self.catalogue.native_amount(&chain, fee)),

@@ -12,20 +12,31 @@ use vaultstream_event_schemas::{
 };
 use vaultstream_gateway::directory::Known;
 use vaultstream_gateway::door::Asked;
+use vaultstream_gateway::error::In;
 use vaultstream_gateway::preconditions::{Tag, tagged};
 use vaultstream_gateway::query::Params;
 use vaultstream_gateway::resource::{self, not_found, owned, path_id};
 use vaultstream_gateway::{ApiError, directory};
 
-use super::Site;
+use super::{Site, past};
 
 type Answer = Result<Response, ApiError>;
 type At = State<Arc<Site>>;
 
-/// Reads the query. A token is checked and then needs no waiting: what is folded here is the log itself.
-fn checked(site: &Site, asked: &Asked, uri: &Uri) -> Result<(), ApiError> {
+/// Reads the query, and answers `asOf`. A token is checked and then needs no waiting: what is folded here is the log itself.
+fn checked(site: &Site, asked: &Asked, uri: &Uri) -> Result<Option<String>, ApiError> {
     let params = Params::read(asked.operation, uri)?;
-    site.at_least(&params).map(|_| ())
+    let as_of = params.get("asOf").map(str::to_owned);
+    if site.at_least(&params)?.is_some() && as_of.is_some() {
+        let detail = "asOf asks for the past and atLeast for the present; give one of them";
+        return Err(ApiError::field(
+            ErrorCode::InvalidField,
+            In::Request,
+            "asOf",
+            detail,
+        ));
+    }
+    Ok(as_of)
 }
 
 /// A checked request for the resource that the path names.
@@ -33,6 +44,7 @@ pub(super) struct Single {
     site: Arc<Site>,
     asked: Asked,
     id: String,
+    as_of: Option<String>,
     headers: HeaderMap,
 }
 
@@ -41,7 +53,7 @@ impl FromRequestParts<Arc<Site>> for Single {
 
     async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, ApiError> {
         let asked = Asked::from_request_parts(parts, site).await?;
-        checked(site, &asked, &parts.uri)?;
+        let as_of = checked(site, &asked, &parts.uri)?;
         // A path that is no text names nothing there is.
         let Path(id) = Path::<String>::from_request_parts(parts, site)
             .await
@@ -50,12 +62,26 @@ impl FromRequestParts<Arc<Site>> for Single {
             site: Arc::clone(site),
             asked,
             id,
+            as_of,
             headers: parts.headers.clone(),
         })
     }
 }
 
 impl Single {
+    /// The question about the past, when it is one.
+    fn past(&self) -> Result<Option<past::Question<'_>>, ApiError> {
+        let Some(as_of) = &self.as_of else {
+            return Ok(None);
+        };
+        Ok(Some(past::Question {
+            site: &self.site,
+            organization: self.asked.principal()?.organization,
+            id: &self.id,
+            as_of,
+        }))
+    }
+
     /// The resource, when the caller's organization owns it.
     async fn owned<I: FromStr + Into<StreamId>>(&self) -> Result<Known, ApiError> {
         let id: I = path_id(&self.id)?;
@@ -95,18 +121,27 @@ pub(super) async fn current_session(State(site): At, asked: Asked, headers: Head
 }
 
 pub(super) async fn vault(single: Single) -> Answer {
+    if let Some(past) = single.past()? {
+        return past.vault().await;
+    }
     let known = single.owned::<VaultId>().await?;
     let body = resource::vault(&*single.site.services.log, &known).await?;
     tagged(&single.headers, Tag::Whole(known.version), &body)
 }
 
 pub(super) async fn account(single: Single) -> Answer {
+    if let Some(past) = single.past()? {
+        return past.account().await;
+    }
     let known = single.owned::<AccountId>().await?;
     let body = resource::account(&known, &single.site.catalogue)?;
     tagged(&single.headers, Tag::Version(known.version), &body)
 }
 
 pub(super) async fn transfer(single: Single) -> Answer {
+    if let Some(past) = single.past()? {
+        return past.transfer().await;
+    }
     let id: TransferId = path_id(&single.id)?;
     let organization = single.asked.principal()?.organization;
     let body = resource::transfer(single.site.transfer_sources(), id, organization).await?;

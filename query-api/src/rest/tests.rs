@@ -33,14 +33,17 @@ use crate::rig::world::{Held, Tenant, World, ether};
 use crate::services::{HeadSeen, Heads};
 
 /// A world with the REST reads in front of it.
-pub(super) struct Rest {
+pub(crate) struct Rest {
     pub world: World,
-    router: Router,
+    pub router: Router,
 }
 
 impl Rest {
     pub async fn start() -> Self {
-        let world = World::start().await;
+        Self::over(World::start().await).await
+    }
+
+    pub async fn over(world: World) -> Self {
         let clock = Arc::new(SystemClock);
         let log = world.history.port();
         let bus = Arc::new(LogBus::new(log.clone()));
@@ -58,6 +61,8 @@ impl Rest {
         let parts = RestParts {
             services: world.services.clone(),
             platform: platform_organization(&world.history.log.registry()),
+            executor: world.executor(),
+            spawn: Arc::new(Tasks),
         };
         let edge = Edge::new(&EdgeOptions::default(), Arc::new(SystemIds));
         let router = edge.wrap(router(parts, &door));
@@ -104,7 +109,7 @@ impl Rest {
     }
 }
 
-fn code(body: &Value) -> &str {
+pub(crate) fn code(body: &Value) -> &str {
     body["code"].as_str().unwrap_or("no problem")
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::Uri;
-use vaultstream_client::{Page, Rebuild, RebuildStatus, View};
+use vaultstream_client::{Page, Rebuild, RebuildStatus, RetryOutcome, View};
 use vaultstream_domain::platform::ViewGenerationState;
 use vaultstream_gateway::ApiError;
 use vaultstream_gateway::door::Asked;
 use vaultstream_gateway::query::Params;
-use vaultstream_projectors::generation_states;
+use vaultstream_projectors::{ReadError, generation_states};
 
 use super::Site;
 use super::fresh::refused;
@@ -30,10 +30,12 @@ pub(super) async fn list(
     let mut items = Vec::new();
     let lags = reads.lag(log, &heads, site.services.clock.now()).await;
     for lag in lags.map_err(refused)? {
-        let parked = reads
-            .quarantined_in(lag.view, &lag.family)
-            .await
-            .map_err(refused)?;
+        let quarantined = match reads.quarantined_in(lag.view, &lag.family).await {
+            Ok(parked) => parked.len(),
+            // Too many to be read at once: what the projector counted is near enough.
+            Err(ReadError::Narrow { .. }) => lag.quarantined,
+            Err(error) => return Err(refused(error)),
+        };
         let state = states.remove(&(lag.view, lag.family.clone())).unwrap_or_default();
         items.push(View {
             view: lag.view.as_str().to_owned(),
@@ -42,7 +44,12 @@ pub(super) async fn list(
             position: lag.position,
             head: lag.head,
             lag_ms: lag.lag_us.div_ceil(1_000),
-            quarantined: u64::try_from(parked.len()).unwrap_or(u64::MAX),
+            per_second: lag.per_second,
+            quarantined: u64::try_from(quarantined).unwrap_or(u64::MAX),
+            retry: state.retry.clone(),
+            last_retry: state
+                .retried
+                .map(|(healed, parked)| RetryOutcome { healed, parked }),
             rebuild: rebuild(state),
         });
     }

@@ -28,6 +28,15 @@ impl SwitchGenerations for NoRebuild {
     async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Err("the rig rebuilds nothing".into())
     }
+    async fn retried(
+        &self,
+        _: &Family,
+        _: ViewName,
+        _: u32,
+        _: vaultstream_projectors::Retried,
+    ) -> Result<(), Source> {
+        Ok(())
+    }
     async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Ok(())
     }

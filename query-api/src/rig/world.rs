@@ -11,6 +11,7 @@ use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use vaultstream_domain::ports::keyring::seal;
 use vaultstream_domain::ports::{Cache, EventLog, ViewStore};
@@ -35,7 +36,7 @@ use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOpt
 use vaultstream_infra_keystore::{Keystore, Options as KeystoreOptions};
 use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, SystemIds, SystemRng};
 use vaultstream_infra_sqlite::{SqliteViews, ViewOptions};
-use vaultstream_kernel::LogBus;
+use vaultstream_kernel::{Executor, LogBus, Options as ExecutorOptions, Ports, TracingObserver};
 use vaultstream_projectors::projector::Projector;
 use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
 
@@ -293,6 +294,17 @@ impl World {
                 cookie.text_for(session)
             ),
         }
+    }
+
+    /// An executor on the same log; it ends with the test.
+    pub fn executor(&self) -> Executor {
+        let ports = Ports {
+            log: self.history.port(),
+            clock: Arc::new(SystemClock),
+            spawn: Arc::new(Tasks),
+            observer: Arc::new(TracingObserver),
+        };
+        Executor::start(ExecutorOptions::default(), ports, CancellationToken::new())
     }
 
     /// A tenant that may read everything.

@@ -8,6 +8,7 @@ use vaultstream_projectors::rows::AccountRow;
 use super::balance::Balance;
 use super::chain::Chain;
 use super::loader::Loaders;
+use super::moment::Moment;
 use super::scalar::{Timestamp, int};
 use super::vault::Vault;
 use super::{caller, services};
@@ -43,7 +44,7 @@ pub enum Custody {
 
 /// An account: one key on one chain.
 #[derive(Debug, Clone)]
-pub struct Account(pub Arc<AccountRow>);
+pub struct Account(pub Arc<AccountRow>, pub Moment);
 
 #[Object]
 impl Account {
@@ -59,7 +60,7 @@ impl Account {
 
     /// The vault that owns it.
     async fn vault(&self, ctx: &Context<'_>) -> Result<Vault> {
-        Vault::load(ctx, self.0.vault_id).await
+        Vault::load(ctx, self.0.vault_id, &self.1).await
     }
 
     /// Its chain.
@@ -99,6 +100,11 @@ impl Account {
     /// What it holds, by asset.
     #[graphql(complexity = "2 + child_complexity")]
     async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<Balance>> {
+        if let Moment::Then(past) = &self.1 {
+            let held = past.account(self.0.id).await?;
+            let rows = held.iter().flat_map(|held| &held.1);
+            return Ok(rows.map(|row| Balance::new(services(ctx), row)).collect());
+        }
         let rows = ctx.data::<Loaders>()?.balances(self.0.vault_id).await?;
         let own = rows.iter().filter(|row| row.account_id == self.0.id);
         Ok(own.map(|row| Balance::new(services(ctx), row)).collect())
@@ -117,9 +123,19 @@ impl Account {
 
 impl Account {
     /// An account of the caller.
-    pub async fn load(ctx: &Context<'_>, id: vaultstream_event_schemas::AccountId) -> Result<Self> {
+    pub async fn load(
+        ctx: &Context<'_>,
+        id: vaultstream_event_schemas::AccountId,
+        moment: &Moment,
+    ) -> Result<Self> {
         caller(ctx)?.require("vaults:read")?;
-        let row = ctx.data::<Loaders>()?.account(id).await?;
-        Ok(Self(row.ok_or_else(|| Refusal::not_found("accountId"))?))
+        let row = match moment {
+            Moment::Now => ctx.data::<Loaders>()?.account(id).await?,
+            Moment::Then(past) => past.account(id).await?.map(|held| Arc::new(held.0.clone())),
+        };
+        Ok(Self(
+            row.ok_or_else(|| Refusal::not_found("accountId"))?,
+            moment.clone(),
+        ))
     }
 }

@@ -6,6 +6,7 @@ use async_graphql::{Context, Enum, ID, Object, Result};
 use vaultstream_projectors::rows::ExecutionRow;
 
 use super::asset::{Block, Money};
+use super::moment::Moment;
 use super::scalar::{Long, Timestamp, int};
 use super::services;
 use super::transfer::Failure;
@@ -75,7 +76,7 @@ pub enum BroadcastOutcome {
 
 /// An execution: the on-chain life of one or more transfers.
 #[derive(Debug, Clone)]
-pub struct Execution(Arc<ExecutionRow>);
+pub struct Execution(Arc<ExecutionRow>, Moment);
 
 #[Object]
 impl Execution {
@@ -134,14 +135,17 @@ impl Execution {
         int(self.0.broadcasts)
     }
 
-    /// Blocks on top of its own, that one included, counted from block hashes; 0 while it is in none.
+    /// Blocks on top of its own, that one included, counted from block hashes; 0 while it is in none, and 1 where `asOf` is
+    /// given: no event says where a chain stood.
     async fn confirmations(&self, ctx: &Context<'_>) -> Long {
         let Some(block) = &self.0.block else {
             return Long(0);
         };
-        let tip = services(ctx)
-            .head(&self.0.chain)
-            .map_or(block.height, |seen| seen.head.tip.at.height);
+        let head = match self.1 {
+            Moment::Now => services(ctx).head(&self.0.chain),
+            Moment::Then(_) => None,
+        };
+        let tip = head.map_or(block.height, |seen| seen.head.tip.at.height);
         Long(tip.saturating_sub(block.height) + 1)
     }
 
@@ -198,7 +202,7 @@ impl Execution {
 
 impl Execution {
     /// An execution as its row says.
-    pub fn new(row: ExecutionRow) -> Self {
-        Self(Arc::new(row))
+    pub fn new(row: ExecutionRow, moment: &Moment) -> Self {
+        Self(Arc::new(row), moment.clone())
     }
 }

@@ -14,6 +14,7 @@ use vaultstream_event_schemas::{AccountId, OrganizationId, VaultId};
 use vaultstream_projectors::read::Reads;
 use vaultstream_projectors::rows::{AccountRow, BalanceRow, VaultRow};
 
+use crate::past::Pasts;
 use crate::refusal::Refusal;
 
 /// Reads asked of the store at once.
@@ -38,6 +39,7 @@ pub struct Rows {
 /// The loaders of one request.
 pub struct Loaders {
     rows: DataLoader<Rows, HashMapCache>,
+    pasts: Pasts,
 }
 
 impl Loaders {
@@ -50,6 +52,7 @@ impl Loaders {
         );
         Self {
             rows: rows.delay(Duration::ZERO).max_batch_size(BATCH),
+            pasts: Pasts::default(),
         }
     }
 
@@ -58,6 +61,11 @@ impl Loaders {
         let loaders = Self::of_query(reads, organization);
         loaders.rows.enable_all_cache(false);
         loaders
+    }
+
+    /// The pasts the request asks about.
+    pub const fn pasts(&self) -> &Pasts {
+        &self.pasts
     }
 
     /// A vault of the tenant.

@@ -6,6 +6,7 @@ use vaultstream_event_schemas::{AccountId, ExecutionId, StreamId, TransferId, Va
 
 use super::account::Account;
 use super::execution::Execution;
+use super::moment::Moment;
 use super::organization::Organization;
 use super::transfer::Transfer;
 use super::vault::Vault;
@@ -29,25 +30,33 @@ pub enum Node {
 }
 
 /// Finds a node of the caller.
-pub async fn node(ctx: &Context<'_>, id: &str) -> async_graphql::Result<Node> {
+pub async fn node(ctx: &Context<'_>, id: &str, moment: &Moment) -> async_graphql::Result<Node> {
     let stream: StreamId = id.parse().map_err(|e| no_id("id", &e))?;
     let missing = || Refusal::not_found("id");
     Ok(match stream.kind {
-        StreamKind::Vault => Node::Vault(Vault::load(ctx, VaultId::from_uuid(stream.id)).await?),
-        StreamKind::Account => Node::Account(Account::load(ctx, AccountId::from_uuid(stream.id)).await?),
-        StreamKind::Transfer => Node::Transfer(Transfer::load(ctx, TransferId::from_uuid(stream.id)).await?),
+        StreamKind::Vault => Node::Vault(Vault::load(ctx, VaultId::from_uuid(stream.id), moment).await?),
+        StreamKind::Account => {
+            Node::Account(Account::load(ctx, AccountId::from_uuid(stream.id), moment).await?)
+        }
+        StreamKind::Transfer => {
+            Node::Transfer(Transfer::load(ctx, TransferId::from_uuid(stream.id), moment).await?)
+        }
         StreamKind::Execution => {
             let caller = caller(ctx)?;
             caller.require("transfers:read")?;
             let id = ExecutionId::from_uuid(stream.id);
-            let row = services(ctx)
-                .reads
-                .execution(caller.organization, id)
-                .await
-                .map_err(Refusal::from)?;
-            Node::Execution(Execution::new(row.ok_or_else(missing)?))
+            let row = match moment {
+                Moment::Now => services(ctx)
+                    .reads
+                    .execution(caller.organization, id)
+                    .await
+                    .map_err(Refusal::from)?,
+                Moment::Then(past) => past.execution(id).await?,
+            };
+            Node::Execution(Execution::new(row.ok_or_else(missing)?, moment))
         }
         StreamKind::Organization => {
+            moment.only_now("organizations")?;
             let own = caller(ctx)?.organization;
             if own.stream() != stream {
                 return Err(missing().into());

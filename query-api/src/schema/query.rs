@@ -10,7 +10,7 @@ use super::balance::Balance;
 use super::chain::Chain;
 use super::event::{FeedConnection, checked_types, feed};
 use super::freshness::Freshness;
-use super::loader::Loaders;
+use super::moment::Moment;
 use super::node::{Node, no_id, node};
 use super::search::{SearchHit, search};
 use super::totals::{Totals, totals};
@@ -39,17 +39,31 @@ impl Query {
     }
 
     /// A vault, account, transfer, execution or the caller's organization by its id; null with the error `not-found` when
-    /// there is none of yours.
-    async fn node(&self, ctx: &Context<'_>, id: ID, at_least: Option<String>) -> Result<Option<Node>> {
-        self::at_least(ctx, at_least.as_deref(), &ViewName::ALL).await?;
-        node(ctx, &id).await.map(Some)
+    /// there is none of yours. With `asOf`, a moment in RFC 3339 or a consistency token, all but an organization is shown as
+    /// it was then, and so is what it leads to.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least: Option<String>,
+        as_of: Option<String>,
+    ) -> Result<Option<Node>> {
+        let moment = Moment::asked(ctx, at_least.as_deref(), as_of.as_deref(), &ViewName::ALL).await?;
+        node(ctx, &id, &moment).await.map(Some)
     }
 
-    /// A vault by its id; null with the error `not-found` when there is none of yours.
-    async fn vault(&self, ctx: &Context<'_>, id: ID, at_least: Option<String>) -> Result<Option<Vault>> {
+    /// A vault by its id; null with the error `not-found` when there is none of yours. With `asOf`, a moment in RFC 3339 or a
+    /// consistency token, it is shown as it was then, and so is what it leads to.
+    async fn vault(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least: Option<String>,
+        as_of: Option<String>,
+    ) -> Result<Option<Vault>> {
         let id = vault_id("id", &id)?;
-        self::at_least(ctx, at_least.as_deref(), &VAULT_VIEWS).await?;
-        Vault::load(ctx, id).await.map(Some)
+        let moment = Moment::asked(ctx, at_least.as_deref(), as_of.as_deref(), &VAULT_VIEWS).await?;
+        Vault::load(ctx, id, &moment).await.map(Some)
     }
 
     /// Vaults; `first` is 1 to 200, `sortAsset` is the CAIP-19 name of the asset that the sort `balance` goes by.
@@ -69,16 +83,19 @@ impl Query {
         Ok(vaults(ctx, filter, (sort, sort_asset), first, after.as_deref()).await?)
     }
 
-    /// A transfer by its id; null with the error `not-found` when there is none of yours.
+    /// A transfer by its id; null with the error `not-found` when there is none of yours. With `asOf`, a moment in RFC 3339
+    /// or a consistency token, it is shown as it was then, and so is what it leads to.
     async fn transfer(
         &self,
         ctx: &Context<'_>,
         id: ID,
         at_least: Option<String>,
+        as_of: Option<String>,
     ) -> Result<Option<Transfer>> {
         let id = id.parse().map_err(|e| no_id("id", &e))?;
-        self::at_least(ctx, at_least.as_deref(), &[ViewName::Transfers]).await?;
-        Ok(Some(Transfer::load(ctx, id).await?))
+        let views = [ViewName::Transfers];
+        let moment = Moment::asked(ctx, at_least.as_deref(), as_of.as_deref(), &views).await?;
+        Ok(Some(Transfer::load(ctx, id, &moment).await?))
     }
 
     /// Transfers; `first` is 1 to 200.
@@ -98,18 +115,19 @@ impl Query {
         Ok(transfers(ctx, &filter, sort, first, after.as_deref()).await?)
     }
 
-    /// What the accounts of a vault hold, one entry an account and asset.
+    /// What the accounts of a vault hold, one entry an account and asset; with `asOf`, a moment in RFC 3339 or a consistency
+    /// token, what they held then.
     #[graphql(complexity = "2 + 8 * child_complexity")]
     async fn balances(
         &self,
         ctx: &Context<'_>,
         vault_id: ID,
         at_least: Option<String>,
+        as_of: Option<String>,
     ) -> Result<Vec<Balance>> {
         let id = self::vault_id("vaultId", &vault_id)?;
-        self::at_least(ctx, at_least.as_deref(), &VAULT_VIEWS).await?;
-        let vault = Vault::load(ctx, id).await?;
-        let rows = ctx.data::<Loaders>()?.balances(vault.0.id).await?;
+        let moment = Moment::asked(ctx, at_least.as_deref(), as_of.as_deref(), &VAULT_VIEWS).await?;
+        let rows = Vault::load(ctx, id, &moment).await?.held(ctx).await?;
         Ok(rows.iter().map(|row| Balance::new(services(ctx), row)).collect())
     }
 

@@ -22,6 +22,7 @@ use super::balance::Balance;
 use super::chain::Chain;
 use super::event::{Event, checked_types};
 use super::freshness::Freshness;
+use super::moment::Moment;
 use super::node::no_id;
 use super::transfer::Transfer;
 use super::vault::Vault;
@@ -149,7 +150,7 @@ impl Subscription {
                 if let Some(row) = row {
                     let token = services.mac.seal_token(&positions);
                     let item = TransferItem {
-                        transfer: Transfer(Arc::new(row)),
+                        transfer: Transfer(Arc::new(row), Moment::Now),
                         token,
                     };
                     return Ok(Some((item, (services, changes))));
@@ -191,7 +192,7 @@ impl Subscription {
                 {
                     let token = services.mac.seal_token(&positions);
                     let item = VaultItem {
-                        vault: Vault(Arc::new(row)),
+                        vault: Vault(Arc::new(row), Moment::Now),
                         token,
                     };
                     return Ok(Some((item, (services, changes))));

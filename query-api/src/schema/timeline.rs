@@ -91,13 +91,24 @@ pub struct TimelineEntry {
 
 connection!(TimelineConnection, TimelineEdge, TimelineEntry);
 
+/// Which part of a timeline.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    /// How many events.
+    pub last: i32,
+    /// Only those before this cursor.
+    pub before: Option<&'a str>,
+    /// Only those up to this position of the shard.
+    pub until: Option<u64>,
+}
+
 /// The last events of a transfer's life, or the last before a cursor, in the order of the shard.
 pub async fn timeline(
     services: &Services,
     transfer: &Transfer,
-    last: i32,
-    before: Option<&str>,
+    window: Window<'_>,
 ) -> Result<TimelineConnection, Refusal> {
+    let Window { last, before, until } = window;
     let last = page_size_in("last", last)?;
     let (id, organization) = (transfer.row.id, transfer.row.organization_id);
     let list = List::new(services, organization, &format!("timeline?{id}"));
@@ -112,6 +123,9 @@ pub async fn timeline(
     let mut events: Vec<StoredEvent> = try_join_all(reads).await?.into_iter().flatten().collect();
     // a transfer and its executions share one shard, so positions order them
     events.sort_by_key(|event| event.position);
+    if let Some(until) = until {
+        events.truncate(events.partition_point(|event| event.position <= until));
+    }
     let end = before.map_or(events.len(), |before| {
         events.partition_point(|event| event.position < before)
     });

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use async_graphql::Name;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, Selection, SelectionSet, Type, TypeKind, TypeSystemDefinition,
+    BaseType, ExecutableDocument, Field, Selection, SelectionSet, Type, TypeKind, TypeSystemDefinition,
 };
+use async_graphql::{Name, Value, Variables};
 use vaultstream_projectors::view_name::ViewName::{
     self, Balances, Directory, Feed, Lookup, Transfers, Vaults,
 };
@@ -107,7 +107,7 @@ const TABLE: &[(&str, &[(&str, Needs)])] = &[
             ),
             ("vault", Views(&[Vaults])),
             ("account", Views(&[Balances])),
-            ("timeline memo", Never),
+            ("timeline memo memoErased", Never),
         ],
     ),
     (
@@ -217,10 +217,11 @@ impl Fields {
     }
 
     /// What the operations of a document touch; none when its answer is not to be kept.
-    pub fn touched(&self, document: &ExecutableDocument) -> Option<Touches> {
+    pub fn touched(&self, document: &ExecutableDocument, variables: &Variables) -> Option<Touches> {
         let mut walk = Walk {
             fields: self,
             document,
+            variables,
             spread: HashSet::new(),
             touches: Touches::default(),
         };
@@ -235,6 +236,7 @@ impl Fields {
 struct Walk<'a> {
     fields: &'a Fields,
     document: &'a ExecutableDocument,
+    variables: &'a Variables,
     /// Fragments are walked once, wherever they are spread.
     spread: HashSet<&'a Name>,
     touches: Touches,
@@ -245,11 +247,7 @@ impl<'a> Walk<'a> {
     fn set(&mut self, parent: &'a str, set: &'a SelectionSet) -> Option<()> {
         for selection in &set.items {
             match &selection.node {
-                Selection::Field(field) => self.field(
-                    parent,
-                    field.node.name.node.as_str(),
-                    &field.node.selection_set.node,
-                )?,
+                Selection::Field(field) => self.field(parent, &field.node)?,
                 Selection::InlineFragment(inline) => {
                     let on = inline.node.type_condition.as_ref();
                     let on = on.map_or(parent, |on| on.node.on.node.as_str());
@@ -268,9 +266,23 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    fn field(&mut self, parent: &str, name: &str, inner: &'a SelectionSet) -> Option<()> {
+    /// Whether the past is asked about: it is folded from the log.
+    fn is_past(&self, field: &Field) -> bool {
+        let Some(as_of) = field.get_argument("asOf") else {
+            return false;
+        };
+        // a variable that was not sent may have a default
+        let sent = |name: Name| self.variables.get(&name).cloned().ok_or(());
+        as_of.node.clone().into_const_with(sent) != Ok(Value::Null)
+    }
+
+    fn field(&mut self, parent: &str, field: &'a Field) -> Option<()> {
+        let (name, inner) = (field.name.node.as_str(), &field.selection_set.node);
         if name == "__typename" {
             return Some(());
+        }
+        if self.is_past(field) {
+            return None;
         }
         let (needs, leads_to) = self.fields.0.get(parent)?.get(name)?;
         match (*needs)? {
@@ -292,7 +304,12 @@ mod tests {
     use crate::schema::sdl;
 
     fn touched(query: &str) -> Option<Touches> {
-        Fields::of_schema(&sdl()).touched(&parse_query(query).expect("parses"))
+        touched_with(query, serde_json::Value::Null)
+    }
+
+    fn touched_with(query: &str, variables: serde_json::Value) -> Option<Touches> {
+        let variables = Variables::from_json(variables);
+        Fields::of_schema(&sdl()).touched(&parse_query(query).expect("parses"), &variables)
     }
 
     /// Types that only subscriptions and what is never kept lead to.
@@ -364,6 +381,9 @@ mod tests {
             "{ vaults(first: 1) { nodes { ...f } } } fragment f on Vault { transfers(first: 1) { nodes { timeline(last: 1) { nodes { id } } } } }",
             "{ vault(id: \"v\") { unknown } }",
             "{ vault(id: \"v\") { ...missing } }",
+            // the past is folded from the log
+            "{ vault(id: \"v\", asOf: \"2026-03-01T00:00:00Z\") { name } }",
+            "query($t: String = \"2026-03-01T00:00:00Z\") { node(id: \"v\", asOf: $t) { id } chains { head { hash } } }",
             "{ __schema { types { name } } }",
             // nothing is read: nothing is saved by keeping it
             "{ viewer { scopes } }",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use vaultstream_event_schemas::{AssetId, ChainId, TransferId};
-use vaultstream_gateway::resource::memo;
+use vaultstream_gateway::resource::{Note, note};
 use vaultstream_projectors::read;
 
 use super::account::Account;
@@ -12,8 +12,9 @@ use super::asset::{Block, Money};
 use super::chain::Chain;
 use super::connection::{List, connection};
 use super::execution::Execution;
+use super::moment::Moment;
 use super::scalar::{Timestamp, int};
-use super::timeline::{TimelineConnection, timeline};
+use super::timeline::{TimelineConnection, Window, timeline};
 use super::vault::Vault;
 use super::{caller, services};
 use crate::limits::entries_cost;
@@ -130,7 +131,7 @@ impl From<&vaultstream_projectors::rows::Failure> for Failure {
 
 /// A transfer: the intent to move money once.
 #[derive(Debug, Clone)]
-pub struct Transfer(pub Arc<read::Transfer>);
+pub struct Transfer(pub Arc<read::Transfer>, pub Moment);
 
 connection!(TransferConnection, TransferEdge, Transfer);
 
@@ -158,7 +159,7 @@ impl Transfer {
 
     /// The vault that pays.
     async fn vault(&self, ctx: &Context<'_>) -> Result<Vault> {
-        Vault::load(ctx, self.0.row.vault_id).await
+        Vault::load(ctx, self.0.row.vault_id, &self.1).await
     }
 
     /// The paying account.
@@ -168,7 +169,7 @@ impl Transfer {
 
     /// The paying account.
     async fn account(&self, ctx: &Context<'_>) -> Result<Account> {
-        Account::load(ctx, self.0.row.account_id).await
+        Account::load(ctx, self.0.row.account_id, &self.1).await
     }
 
     /// The chain it is paid on.
@@ -208,8 +209,13 @@ impl Transfer {
     /// The note that came with the request; null when there was none, or when it was erased.
     #[graphql(complexity = 5)]
     async fn memo(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let opened = memo(services(ctx).keyring.as_ref(), self.0.row.memo.as_ref()).await;
-        Ok(opened.map_err(Refusal::from)?)
+        Ok(self.note(ctx).await?.text())
+    }
+
+    /// Whether the note was erased: its key is destroyed and nobody can read it any more.
+    #[graphql(complexity = 5)]
+    async fn memo_erased(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.note(ctx).await? == Note::Erased)
     }
 
     /// When it was requested.
@@ -263,7 +269,7 @@ impl Transfer {
         self.0
             .executions
             .iter()
-            .map(|row| Execution::new(row.clone()))
+            .map(|row| Execution::new(row.clone(), &self.1))
             .collect()
     }
 
@@ -296,7 +302,16 @@ impl Transfer {
         last: i32,
         before: Option<String>,
     ) -> Result<TimelineConnection> {
-        Ok(timeline(services(ctx), &self.0, last, before.as_deref()).await?)
+        let until = match &self.1 {
+            Moment::Now => None,
+            Moment::Then(past) => Some(past.place(self.0.row.id.shard()).await?),
+        };
+        let page = Window {
+            last,
+            before: before.as_deref(),
+            until,
+        };
+        Ok(timeline(services(ctx), &self.0, page).await?)
     }
 }
 
@@ -305,12 +320,22 @@ impl Transfer {
         self.0.row.asset.chain()
     }
 
+    async fn note(&self, ctx: &Context<'_>) -> Result<Note, Refusal> {
+        let row = &self.0.row;
+        let keyring = services(ctx).keyring.as_ref();
+        Ok(note(keyring, row.memo.as_ref(), row.memo_erased).await?)
+    }
+
     /// A transfer of the caller.
-    pub async fn load(ctx: &Context<'_>, id: TransferId) -> Result<Self, Refusal> {
+    pub async fn load(ctx: &Context<'_>, id: TransferId, moment: &Moment) -> Result<Self, Refusal> {
         let caller = caller(ctx)?;
         caller.require("transfers:read")?;
-        let found = services(ctx).reads.transfer(caller.organization, id).await?;
-        Ok(Self(Arc::new(found.ok_or_else(|| Refusal::not_found("id"))?)))
+        let found = match moment {
+            Moment::Now => services(ctx).reads.transfer(caller.organization, id).await?,
+            Moment::Then(past) => past.transfer(id).await?,
+        };
+        let found = found.ok_or_else(|| Refusal::not_found("id"))?;
+        Ok(Self(Arc::new(found), moment.clone()))
     }
 }
 
@@ -342,7 +367,7 @@ pub async fn transfers(
     let (entries, info) = list.seal(page, &request);
     let entries = entries
         .into_iter()
-        .map(|(cursor, row)| (cursor, Transfer(Arc::new(row))))
+        .map(|(cursor, row)| (cursor, Transfer(Arc::new(row), Moment::Now)))
         .collect();
     Ok(TransferConnection::new(entries, info))
 }

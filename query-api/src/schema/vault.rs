@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
 use vaultstream_event_schemas::{AssetId, VaultId};
 use vaultstream_projectors::read;
-use vaultstream_projectors::rows::VaultRow;
+use vaultstream_projectors::rows::{BalanceRow, VaultRow};
 
 use super::account::Account;
 use super::balance::{AssetTotal, Balance};
 use super::connection::{List, connection};
 use super::loader::Loaders;
+use super::moment::Moment;
 use super::scalar::{Timestamp, int};
 use super::transfer::{TransferConnection, TransferFilter, TransferSort, transfers};
 use super::{caller, services};
@@ -77,7 +78,7 @@ pub enum VaultSort {
 
 /// A vault: the owner of accounts.
 #[derive(Debug, Clone)]
-pub struct Vault(pub Arc<VaultRow>);
+pub struct Vault(pub Arc<VaultRow>, pub Moment);
 
 connection!(VaultConnection, VaultEdge, Vault);
 
@@ -121,25 +122,35 @@ impl Vault {
     /// Its accounts.
     #[graphql(complexity = "1 + child_complexity")]
     async fn accounts(&self, ctx: &Context<'_>) -> Result<Vec<Account>> {
+        if let Moment::Then(past) = &self.1 {
+            let held = past.accounts_of(&self.0).await?;
+            return Ok(held
+                .iter()
+                .map(|held| Account(Arc::new(held.0.clone()), self.1.clone()))
+                .collect());
+        }
         let rows = ctx.data::<Loaders>()?.accounts(self.0.id).await?;
-        Ok(rows.iter().map(|row| Account(Arc::clone(row))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| Account(Arc::clone(row), Moment::Now))
+            .collect())
     }
 
     /// What its accounts hold, one entry an account and asset.
     #[graphql(complexity = "2 + child_complexity")]
     async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<Balance>> {
-        let rows = ctx.data::<Loaders>()?.balances(self.0.id).await?;
+        let rows = self.held(ctx).await?;
         Ok(rows.iter().map(|row| Balance::new(services(ctx), row)).collect())
     }
 
     /// What it holds per asset, all its accounts together.
     #[graphql(complexity = "1 + child_complexity")]
     async fn totals(&self, ctx: &Context<'_>) -> Result<Vec<AssetTotal>> {
-        let rows = ctx.data::<Loaders>()?.balances(self.0.id).await?;
+        let rows = self.held(ctx).await?;
         Ok(AssetTotal::sums(services(ctx), &rows))
     }
 
-    /// Its transfers.
+    /// Its transfers; a list is of the present, so it is refused where `asOf` is given.
     #[graphql(complexity = "page_cost(first, child_complexity)")]
     async fn transfers(
         &self,
@@ -149,6 +160,7 @@ impl Vault {
         filter: Option<TransferFilter>,
         #[graphql(default)] sort: TransferSort,
     ) -> Result<TransferConnection> {
+        self.1.only_now("lists of transfers")?;
         let mut filter = filter.unwrap_or_default().parsed()?;
         if filter.vault.is_some_and(|v| v != self.0.id) {
             return Err(Refusal::field("filter.vaultId", "the list is of another vault").into());
@@ -160,10 +172,21 @@ impl Vault {
 
 impl Vault {
     /// A vault of the caller.
-    pub async fn load(ctx: &Context<'_>, id: VaultId) -> Result<Self> {
+    pub async fn load(ctx: &Context<'_>, id: VaultId, moment: &Moment) -> Result<Self> {
         caller(ctx)?.require("vaults:read")?;
-        let row = ctx.data::<Loaders>()?.vault(id).await?;
-        Ok(Self(row.ok_or_else(|| Refusal::not_found("id"))?))
+        let row = match moment {
+            Moment::Now => ctx.data::<Loaders>()?.vault(id).await?,
+            Moment::Then(past) => past.vault(id).await?.map(Arc::new),
+        };
+        Ok(Self(row.ok_or_else(|| Refusal::not_found("id"))?, moment.clone()))
+    }
+
+    /// What its accounts hold, or held.
+    pub async fn held(&self, ctx: &Context<'_>) -> Result<Arc<[BalanceRow]>> {
+        Ok(match &self.1 {
+            Moment::Now => ctx.data::<Loaders>()?.balances(self.0.id).await?,
+            Moment::Then(past) => past.balances_of(&self.0).await?.into(),
+        })
     }
 }
 
@@ -197,7 +220,7 @@ pub async fn vaults(
     let (entries, info) = list.seal(page, &request);
     let entries = entries
         .into_iter()
-        .map(|(cursor, row)| (cursor, Vault(Arc::new(row))))
+        .map(|(cursor, row)| (cursor, Vault(Arc::new(row), Moment::Now)))
         .collect();
     Ok(VaultConnection::new(entries, info))
 }

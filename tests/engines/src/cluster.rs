@@ -53,6 +53,8 @@ impl Cluster {
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let url = dir.join("postgres.url");
         write_private(&url, &self.postgres.url())?;
+        let checkpoints = dir.join("checkpoints.url");
+        write_private(&checkpoints, &self.postgres.checkpoints_url())?;
         let config = format!(
             r#"log_format = "text"
 
@@ -61,6 +63,7 @@ kind = "cluster"
 cluster = "{name}"
 
 [postgres]
+checkpoints = {{ url = "file:{checkpoints}" }}
 databases = [{{ url = "file:{url}" }}]
 
 [kafka]
@@ -87,6 +90,7 @@ assets = [{{ id = "eip155:31337/slip44:60", symbol = "ETH", decimals = 18 }}]
 node = {{ kind = "evm", url = "{node}", faucet = "anvil" }}
 "#,
             url = url.display(),
+            checkpoints = checkpoints.display(),
             kafka = self.kafka.bootstrap(),
             cql = self.cassandra.contact_point(),
             redis = self.redis.url(),

@@ -24,6 +24,8 @@ use std::time::Duration;
 const NAME: &str = "PostgreSQL";
 /// `nobody` and its group, the same numbers on every Linux.
 const NOBODY: u32 = 65_534;
+/// The second database.
+const CHECKPOINTS: &str = "checkpoints";
 /// An immediate shutdown: PostgreSQL ends its children and gives its shared memory back.
 const END: &str = "QUIT";
 const FAST_SHUTDOWN: &str = "INT";
@@ -75,6 +77,7 @@ impl Postgres {
                 }
             };
             data.prepare("initdb", &mut initdb)?;
+            data.prepare("postgres --single", &mut programs.second_database())?;
             let address = data.port()?;
             let plan = programs.plan(address, settings);
             let user = password.map_or_else(|| "postgres".to_owned(), |word| format!("postgres:{word}"));
@@ -110,6 +113,16 @@ impl Postgres {
     #[must_use]
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// For the superuser, a second database of a server that was started here: where a product keeps its checkpoints.
+    #[must_use]
+    pub fn checkpoints_url(&self) -> String {
+        let server = self
+            .url
+            .rsplit_once('/')
+            .map_or(self.url.as_str(), |(server, _)| server);
+        format!("{server}/{CHECKPOINTS}")
     }
 }
 
@@ -175,6 +188,19 @@ impl Programs {
             "--no-sync",
         ]);
         initdb
+    }
+
+    /// Makes [`CHECKPOINTS`], without a server that answers.
+    fn second_database(&self) -> Command {
+        let (program, arguments) = self.line("postgres");
+        let script = format!("echo 'CREATE DATABASE {CHECKPOINTS}' | exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(program).args(arguments);
+        command
+            .args(["--single", "-F", "-D"])
+            .arg(&self.cluster)
+            .arg("postgres");
+        command
     }
 
     fn plan(&self, address: SocketAddr, settings: &[(&str, &str)]) -> Plan {

@@ -82,6 +82,15 @@ impl Server {
         self
     }
 
+    /// Where it keeps its data and its log.
+    ///
+    /// # Errors
+    /// The engine is shared, or somebody else's.
+    pub fn data_dir(&self) -> Result<PathBuf> {
+        let (_, running) = self.lock()?;
+        Ok(running.data.path().to_owned())
+    }
+
     /// SIGKILL, to the process and its children: what a power cut leaves, but for the disk's cache.
     ///
     /// # Errors

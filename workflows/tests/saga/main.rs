@@ -6,6 +6,7 @@
 
 mod audit;
 mod boundaries;
+mod erasures;
 mod net;
 mod node_faults;
 mod process;

@@ -1,7 +1,7 @@
 //! What can be asked of an organization.
 
-use vaultstream_event_schemas::Sealed;
 use vaultstream_event_schemas::organization::v1::{Approval, Contact};
+use vaultstream_event_schemas::{Grounds, Sealed};
 
 /// What can be asked of an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,11 @@ pub enum OrganizationCommand {
     Reactivate {
         /// Why.
         reason: String,
+    },
+    /// Have the key of its contact destroyed.
+    EraseContact {
+        /// On what grounds.
+        grounds: Grounds,
     },
     /// End it.
     Close {

@@ -1,8 +1,10 @@
 //! The decisions of an organization.
 
+use vaultstream_event_schemas::Grounds;
 use vaultstream_event_schemas::organization::v1;
 use vaultstream_event_schemas::status::OrganizationStatus;
 
+use super::state::PersonalData;
 use super::{Organization, OrganizationCommand, OrganizationError, OrganizationEvent, OrganizationState};
 use crate::decider::Decider;
 use crate::name::{MAX_NAME, MAX_REASON, is_printable};
@@ -12,6 +14,8 @@ impl Decider for Organization {
     type Command = OrganizationCommand;
     type Event = OrganizationEvent;
     type Error = OrganizationError;
+
+    const FOLD_VERSION: u32 = 2;
 
     fn decide(
         state: &OrganizationState,
@@ -35,6 +39,8 @@ impl Decider for Organization {
             (C::SetApproval { approval }, Active) => {
                 Ok(vec![v1::ApprovalChanged { approval: *approval }.into()])
             }
+            // Whatever it is: what is owed to a person does not depend on the state of the organization.
+            (C::EraseContact { grounds }, _) => erase_contact(state.contact, *grounds),
             (C::Suspend { .. }, Suspended) | (C::Reactivate { .. }, Active) | (C::Close { .. }, Closed) => {
                 Ok(vec![])
             }
@@ -62,6 +68,17 @@ impl Decider for Organization {
 
     fn evolve(state: &mut OrganizationState, event: &OrganizationEvent) {
         state.fold(event);
+    }
+}
+
+fn erase_contact(
+    contact: PersonalData,
+    grounds: Grounds,
+) -> Result<Vec<OrganizationEvent>, OrganizationError> {
+    match contact {
+        PersonalData::Held => Ok(vec![v1::ContactErased { grounds }.into()]),
+        PersonalData::Erased => Ok(vec![]),
+        PersonalData::Absent => Err(OrganizationError::NoContact),
     }
 }
 

@@ -20,6 +20,9 @@ pub enum OrganizationError {
     /// The name cannot be taken.
     #[error("a name has 1 to 80 printable characters and no space at its ends")]
     InvalidName,
+    /// It has no contact that could be erased.
+    #[error("the organization has no contact")]
+    NoContact,
     /// The reason cannot be taken.
     #[error("a reason has 1 to 500 printable characters and no space at its ends")]
     InvalidReason,
@@ -31,6 +34,7 @@ impl Coded for OrganizationError {
             Self::AlreadyRegistered => ErrorCode::AlreadyExists,
             Self::Unknown => ErrorCode::NotFound,
             Self::NotActive(_) => ErrorCode::OrganizationNotActive,
+            Self::NoContact => ErrorCode::StateConflict,
             Self::InvalidName | Self::InvalidReason => ErrorCode::InvalidField,
         }
     }

@@ -17,5 +17,7 @@ crate::wire_events! {
         Reactivated(v1::Reactivated),
         /// It ended.
         Closed(v1::Closed),
+        /// Its contact was erased.
+        ContactErased(v1::ContactErased),
     }
 }

@@ -2,6 +2,7 @@
 
 use vaultstream_event_schemas::organization::v1::{self, Approval};
 use vaultstream_event_schemas::status::OrganizationStatus;
+use vaultstream_event_schemas::{Grounds, Sealed};
 
 use super::*;
 use crate::given::given;
@@ -75,4 +76,37 @@ fn names_and_reasons_should_be_printable() {
             reason: String::new(),
         })
         .refuses(&OrganizationError::InvalidReason);
+}
+
+#[test]
+fn contact_should_be_erased_once_whatever_state_the_organization_is_in() {
+    let erase = OrganizationCommand::EraseContact {
+        grounds: Grounds::Request,
+    };
+    let erased: OrganizationEvent = v1::ContactErased {
+        grounds: Grounds::Request,
+    }
+    .into();
+    given::<Organization>(&[registered()])
+        .when(&erase)
+        .refuses(&OrganizationError::NoContact);
+    let known: OrganizationEvent = v1::Registered {
+        approval: Approval::None,
+        contact: Some(Sealed::from_parts("org_1", &[0; 12], b"sealed")),
+        name: "Acme".into(),
+    }
+    .into();
+    let closed: OrganizationEvent = v1::Closed {
+        reason: "left".into(),
+    }
+    .into();
+    for before in [vec![known.clone()], vec![known.clone(), closed]] {
+        given::<Organization>(&before)
+            .when(&erase)
+            .then(std::slice::from_ref(&erased));
+    }
+    let history = [known, erased];
+    let given = given::<Organization>(&history);
+    assert_eq!(given.state().contact, PersonalData::Erased);
+    given.when(&erase).then(&[]);
 }

@@ -18,7 +18,10 @@ pub use append::{
 use async_trait::async_trait;
 pub use clock::{append_should_refuse_a_clock_that_runs_ahead, hlc_should_follow_the_given_time};
 pub use concurrency::{readers_should_see_a_growing_prefix, waiting_should_end_with_the_next_commit};
-pub use read::{empty_log_should_stand_at_zero, reads_should_be_bounded, snapshots_should_be_kept_by_fold};
+pub use read::{
+    empty_log_should_stand_at_zero, leaves_should_be_those_of_the_events, reads_should_be_bounded,
+    snapshots_should_be_kept_by_fold,
+};
 pub use refusal::{foreign_incarnation_should_be_refused_whole, malformed_batches_should_be_refused_whole};
 pub use restart::restart_should_keep_everything;
 
@@ -53,6 +56,7 @@ pub async fn suite(harness: &impl Harness) {
     malformed_batches_should_be_refused_whole(&harness.fresh().await).await;
     foreign_incarnation_should_be_refused_whole(&harness.fresh().await).await;
     reads_should_be_bounded(&harness.fresh().await).await;
+    leaves_should_be_those_of_the_events(&harness.fresh().await).await;
     snapshots_should_be_kept_by_fold(&harness.fresh().await).await;
     readers_should_see_a_growing_prefix(harness.fresh().await).await;
     waiting_should_end_with_the_next_commit(harness.fresh().await).await;

@@ -3,7 +3,7 @@
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
-use vaultstream_domain::ports::event_log::{Head, LogError, Snapshot};
+use vaultstream_domain::ports::event_log::{Head, Leaf, LogError, Snapshot};
 use vaultstream_event_schemas::clock::Hlc;
 use vaultstream_event_schemas::envelope::{GENESIS, Hash, StoredEvent};
 use vaultstream_event_schemas::{ShardNumber, StreamId};
@@ -12,6 +12,8 @@ use crate::database::Database;
 use crate::error::failed;
 
 const BY_SHARD: &str = "SELECT position, hlc, envelope, payload, previous, hash FROM vaultstream.event \
+     WHERE shard = $1 AND position > $2 AND position <= $3 ORDER BY position";
+const LEAVES: &str = "SELECT position, hlc, envelope, hash FROM vaultstream.event \
      WHERE shard = $1 AND position > $2 AND position <= $3 ORDER BY position";
 const BY_STREAM: &str = "SELECT position, hlc, envelope, payload, previous, hash FROM vaultstream.event \
      WHERE stream = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
@@ -53,6 +55,53 @@ pub(super) async fn by_shard(
     };
     let rows = database.reading(read).await.map_err(failed("read a shard"))?;
     rows.iter().map(|row| event(row, shard)).collect()
+}
+
+/// All that a leaf needs of an envelope.
+#[derive(serde::Deserialize)]
+struct Life {
+    incarnation: u32,
+}
+
+/// The leaves of a shard above `after`.
+pub(super) async fn leaves(
+    database: &Database,
+    shard: ShardNumber,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<Leaf>, LogError> {
+    let last = signed(after.saturating_add(limit as u64));
+    let read = |pool: PgPool| async move {
+        sqlx::query(LEAVES)
+            .bind(i32::from(shard.0))
+            .bind(signed(after))
+            .bind(last)
+            .fetch_all(&pool)
+            .await
+    };
+    let rows = database.reading(read).await;
+    let rows = rows.map_err(failed("read the leaves of a shard"))?;
+    let leaves = rows.iter().map(|row| {
+        let position: i64 = row.try_get(0).map_err(failed("read a leaf"))?;
+        let position = position.cast_unsigned();
+        leaf(row, position).map_err(|source| LogError::Damaged {
+            shard,
+            position,
+            source,
+        })
+    });
+    leaves.collect()
+}
+
+fn leaf(row: &PgRow, position: u64) -> Result<Leaf, Damage> {
+    let hlc: i64 = row.try_get(1)?;
+    let life: Life = serde_json::from_slice(row.try_get(2)?)?;
+    Ok(Leaf {
+        position,
+        hlc: Hlc(hlc.cast_unsigned()),
+        incarnation: life.incarnation,
+        hash: Hash::try_from(row.try_get::<&[u8], _>(3)?)?,
+    })
 }
 
 /// Events of a stream above `after`.

@@ -68,6 +68,15 @@ impl SwitchGenerations for Numbers {
     async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Ok(())
     }
+    async fn retried(
+        &self,
+        _: &Family,
+        _: ViewName,
+        _: u32,
+        _: vaultstream_projectors::Retried,
+    ) -> Result<(), Source> {
+        Ok(())
+    }
     async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Reads of the log on one connection: rows back into events.
 
 use rusqlite::{Connection, OptionalExtension, Row, Rows};
-use vaultstream_domain::ports::event_log::{LogError, Snapshot};
+use vaultstream_domain::ports::event_log::{Leaf, LogError, Snapshot};
 use vaultstream_event_schemas::clock::Hlc;
 use vaultstream_event_schemas::envelope::{Hash, StoredEvent};
 use vaultstream_event_schemas::{ShardNumber, StreamId};
@@ -29,6 +29,49 @@ pub(super) fn by_shard(
         .query((row_id(shard, after), last, bounded(limit)))
         .map_err(&failed)?;
     collect(rows, &failed)
+}
+
+/// The leaves of a shard above `after`.
+pub(super) fn leaves(
+    connection: &Connection,
+    shard: ShardNumber,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<Leaf>, LogError> {
+    let failed = failed("read the leaves of a shard");
+    let mut statement = connection.prepare_cached(schema::LEAVES).map_err(&failed)?;
+    let last = row_id(shard, schema::MAX_POSITION);
+    let mut rows = statement
+        .query((row_id(shard, after), last, bounded(limit)))
+        .map_err(&failed)?;
+    let mut leaves = Vec::new();
+    while let Some(row) = rows.next().map_err(&failed)? {
+        let id: i64 = row.get(0).map_err(&failed)?;
+        let position = position_of(id);
+        leaves.push(leaf(row, position).map_err(|source| LogError::Damaged {
+            shard,
+            position,
+            source,
+        })?);
+    }
+    Ok(leaves)
+}
+
+/// All that a leaf needs of an envelope.
+#[derive(serde::Deserialize)]
+struct Life {
+    incarnation: u32,
+}
+
+fn leaf(row: &Row<'_>, position: u64) -> Result<Leaf, Damage> {
+    let hlc: i64 = row.get(1)?;
+    let life: Life = serde_json::from_slice(row.get_ref(2)?.as_blob()?)?;
+    Ok(Leaf {
+        position,
+        hlc: Hlc(hlc.cast_unsigned()),
+        incarnation: life.incarnation,
+        hash: Hash::try_from(row.get_ref(3)?.as_blob()?)?,
+    })
 }
 
 /// Events of a stream above `after`.

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use vaultstream_domain::ports::event_log::Leaf;
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::envelope::StoredEvent;
 
@@ -57,18 +58,22 @@ impl Recent {
 
     /// Events above `after`, when all of those up to the limit are kept here.
     pub(super) fn read(&self, shard: ShardNumber, after: u64, limit: usize) -> Option<Vec<StoredEvent>> {
-        let kept: Vec<Arc<StoredEvent>> = {
-            let ring = self.0.get(usize::from(shard.0))?;
-            let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
-            let first = ring.events.front()?.position;
-            let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
-            ring.events
-                .iter()
-                .skip(skip)
-                .take(limit)
-                .map(Arc::clone)
-                .collect()
-        };
+        let kept = self.kept(shard, after, limit)?;
         Some(kept.into_iter().map(|event| StoredEvent::clone(&event)).collect())
+    }
+
+    /// The leaves of the same.
+    pub(super) fn leaves(&self, shard: ShardNumber, after: u64, limit: usize) -> Option<Vec<Leaf>> {
+        let kept = self.kept(shard, after, limit)?;
+        Some(kept.iter().map(|event| Leaf::from(&**event)).collect())
+    }
+
+    fn kept(&self, shard: ShardNumber, after: u64, limit: usize) -> Option<Vec<Arc<StoredEvent>>> {
+        let ring = self.0.get(usize::from(shard.0))?;
+        let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = ring.events.front()?.position;
+        let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
+        let kept = ring.events.iter().skip(skip).take(limit);
+        Some(kept.map(Arc::clone).collect())
     }
 }

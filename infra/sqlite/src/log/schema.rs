@@ -57,6 +57,9 @@ pub(super) const LAST: &str = "SELECT id, hlc FROM event WHERE id BETWEEN ?1 AND
 /// Events of a shard.
 pub(super) const BY_SHARD: &str = "SELECT id, hlc, envelope, payload, previous, hash FROM event \
      WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+/// What seals events of a shard, without their payloads.
+pub(super) const LEAVES: &str = "SELECT id, hlc, envelope, hash FROM event \
+     WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 /// Events of a stream.
 pub(super) const BY_STREAM: &str = "SELECT id, hlc, envelope, payload, previous, hash FROM event \
      WHERE stream = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";

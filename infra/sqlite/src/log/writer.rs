@@ -16,7 +16,7 @@ use vaultstream_event_schemas::{ShardNumber, StreamId};
 
 use super::Shared;
 use super::group::{self, Outcome, Written};
-use crate::checkpoint::Checkpoints;
+use crate::wal::Checkpoints;
 
 /// Commands after which a turn takes no further request.
 const MAX_COMMANDS: usize = 2_048;

@@ -10,11 +10,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use vaultstream_domain::ports::view_store::{Flush, RowKey, RowWrite, ViewRef};
 
-use crate::checkpoint::Checkpoints;
 use crate::database::FileLock;
 use crate::views::Layouts;
 use crate::views::schema::{self, Layout};
 use crate::views::sql::Refused;
+use crate::wal::Checkpoints;
 
 /// The most jobs one transaction takes.
 const MAX_GROUP: usize = 32;

@@ -100,6 +100,11 @@ pub(crate) struct Chain {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Found {
+    pub(crate) by: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Incident {
     pub(crate) kind: &'static str,
 }

@@ -58,7 +58,7 @@ impl Process {
             What {
                 name: "lease_held",
                 labels: &["lease"],
-                roles: "relay, projectors, workflows, watchers",
+                roles: "relay, sealer, projectors, workflows, watchers",
                 help: "1 while this process holds the lease, 0 while it would take it",
             },
             &all.lease_held,

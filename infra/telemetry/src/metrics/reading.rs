@@ -24,6 +24,8 @@ pub struct Views {
     folded: Family<Shard, Counter>,
     rows: Counter,
     flush_seconds: Histogram,
+    generation: Family<View, Gauge>,
+    healed: Family<View, Counter>,
     rebuild_events: Family<View, Counter>,
     rebuilds_running: Family<View, Gauge>,
 }
@@ -38,6 +40,8 @@ impl Views {
             folded: Family::default(),
             rows: Counter::default(),
             flush_seconds: latency(),
+            generation: Family::default(),
+            healed: Family::default(),
             rebuild_events: Family::default(),
             rebuilds_running: Family::default(),
         };
@@ -64,6 +68,24 @@ impl Views {
         c.gauge(
             what("view_quarantined", view, BOTH, "Streams a view could not fold"),
             &all.quarantined,
+        );
+        c.gauge(
+            what(
+                "view_generation",
+                view,
+                BOTH,
+                "The generation of a view that is read",
+            ),
+            &all.generation,
+        );
+        c.counter(
+            what(
+                "view_healed_streams",
+                view,
+                FOLDERS,
+                "Parked streams that were folded again because an operator asked for it",
+            ),
+            &all.healed,
         );
         c.gauge(
             what(
@@ -118,6 +140,18 @@ impl Views {
         self.lag_events.get_or_create(&label).set(count_u64(events));
         self.lag_seconds.get_or_create(&label).set(seconds(micros));
         self.quarantined.get_or_create(&label).set(count(quarantined));
+    }
+
+    /// Which generation of a view is read.
+    pub fn generation(&self, view: &str, family: &str, generation: u32) {
+        self.generation
+            .get_or_create(&label(view, family))
+            .set(i64::from(generation));
+    }
+
+    /// Parked streams were folded again; none when the projector begins.
+    pub fn retried(&self, view: &str, family: &str, healed: u64) {
+        self.healed.get_or_create(&label(view, family)).inc_by(healed);
     }
 
     /// How far views are behind in the shards that are folded here, and in no others: view, shard, events.

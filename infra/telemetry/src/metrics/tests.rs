@@ -31,6 +31,9 @@ fn touched() -> Metrics {
     m.bus.relay([(3, 5, 1_000_000)]);
     m.bus.published(3, 5, 900);
     m.bus.records(RecordOutcome::Duplicate, 2);
+    m.sealing.sealed(7, 12, 30_000);
+    m.sealing.waits(2, 1_000_000);
+    m.sealing.refused("sealer", false);
     m.work.workflows([("advance_transfer", 3, 1)]);
     m.chain("eth_sandbox", 10, 8, 1_000_000);
     m.chains.node_failed("eth_sandbox", 1);

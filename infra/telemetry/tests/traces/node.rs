@@ -30,6 +30,15 @@ impl SwitchGenerations for Never {
     async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Err("no rebuilds in this test".into())
     }
+    async fn retried(
+        &self,
+        _: &Family,
+        _: ViewName,
+        _: u32,
+        _: vaultstream_projectors::Retried,
+    ) -> Result<(), Source> {
+        Ok(())
+    }
     async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
         Err("no rebuilds in this test".into())
     }

@@ -51,7 +51,10 @@ async fn read_should_be_refused_without_its_scope() {
             .filter(|s| *s != needed)
             .collect();
         let tenant = rest.world.tenant(&others).await;
-        let path = operation.path.replace("{id}", "nothing");
+        let path = operation
+            .path
+            .replace("{id}", "nothing")
+            .replace("{view}", "transfers");
         let (status, _, body) = rest.call(&tenant, &path, None).await;
         assert_eq!(
             (status, code(&body)),

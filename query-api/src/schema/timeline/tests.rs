@@ -143,7 +143,7 @@ async fn memo_should_be_opened_for_its_tenant_and_gone_once_erased() {
     let (noted, plain) = (world.history.transfer(2), world.transfer(&me, held).await);
     world.request(&me, held, noted, Some("Rent for May")).await;
     world.settled().await;
-    let query = "query($id: ID!) { transfer(id: $id) { memo status } }";
+    let query = "query($id: ID!) { transfer(id: $id) { memo memoErased status } }";
     let memo = async |tenant: &Tenant, id: TransferId| world.ask(tenant, query, json!({ "id": id })).await;
     assert_eq!(memo(&me, noted).await["data"]["transfer"]["memo"], "Rent for May");
     assert_eq!(memo(&me, plain).await["data"]["transfer"]["memo"], Value::Null);
@@ -157,7 +157,7 @@ async fn memo_should_be_opened_for_its_tenant_and_gone_once_erased() {
     let erased = memo(&me, noted).await;
     assert_eq!(
         erased["data"]["transfer"],
-        json!({ "memo": null, "status": "requested" }),
+        json!({ "memo": null, "memoErased": true, "status": "requested" }),
         "{erased}"
     );
 }

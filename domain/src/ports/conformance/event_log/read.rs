@@ -5,7 +5,7 @@ use vaultstream_event_schemas::{Registry, ShardNumber};
 use super::super::sample::{INCARNATION, Writer, families, stream};
 use super::append;
 use crate::ports::EventLog;
-use crate::ports::event_log::Snapshot;
+use crate::ports::event_log::{Leaf, Snapshot};
 
 /// A new log has its registry, stands at zero everywhere and reads as empty.
 pub async fn empty_log_should_stand_at_zero(log: &impl EventLog) {
@@ -98,4 +98,17 @@ pub async fn snapshots_should_be_kept_by_fold(log: &impl EventLog) {
     log.save_snapshot(a, 1, second.clone()).await.expect("kept");
     assert_eq!(log.load_snapshot(a, 1).await.expect("readable"), Some(second));
     assert_eq!(log.load_snapshot(a, 2).await.expect("readable"), Some(first));
+}
+
+/// Leaves are those of the events, page by page, however old they are.
+pub async fn leaves_should_be_those_of_the_events(log: &impl EventLog) {
+    let mut writer = Writer::new(stream(1, 1));
+    append(log, (0..40).map(|n| writer.command(&n.to_string(), 1)).collect()).await;
+    let shard = ShardNumber(1);
+    for (after, limit) in [(0, 7), (7, 100), (39, 1), (40, 5), (0, 0), (u64::MAX, 5)] {
+        let events = log.read_shard(shard, after, limit).await.expect("readable");
+        let leaves = log.read_leaves(shard, after, limit).await.expect("readable");
+        let expected: Vec<Leaf> = events.iter().map(Leaf::from).collect();
+        assert_eq!(leaves, expected, "after {after}, at most {limit}");
+    }
 }

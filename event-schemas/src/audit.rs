@@ -1,0 +1,3 @@
+//! Payloads of the audit context, one module a version. A module that was released never changes.
+
+pub mod v1;

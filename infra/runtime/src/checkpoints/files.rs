@@ -1,0 +1,162 @@
+//! The files of a directory: which number stands in which, and what a crash left behind.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vaultstream_domain::ports::checkpoints::KeptCheckpoint;
+use vaultstream_event_schemas::Checkpoint;
+use vaultstream_event_schemas::note::{Note, split_list};
+
+use super::OpenCheckpointsError;
+
+/// Checkpoints of a file. One of a few shards is about 5 KB.
+pub(super) const PER_FILE: u64 = 2_000;
+
+/// The first number in the file that a number stands in.
+pub(super) const fn first_of(number: u64) -> u64 {
+    (number.saturating_sub(1) / PER_FILE) * PER_FILE + 1
+}
+
+/// The number that a note says it has.
+pub(super) fn number_of(note: &str) -> Option<u64> {
+    let note = Note::parse(note).ok()?;
+    let checkpoint: Checkpoint = note.text().parse().ok()?;
+    Some(checkpoint.number)
+}
+
+#[derive(Debug)]
+pub(super) struct Files {
+    dir: PathBuf,
+}
+
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenCheckpointsError {
+    let path = path.to_owned();
+    move |source| OpenCheckpointsError::Io { doing, path, source }
+}
+
+impl Files {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    fn path(&self, first: u64) -> PathBuf {
+        self.dir.join(format!("checkpoints-{first:012}.notes"))
+    }
+
+    /// Makes the directory and takes it for this process.
+    pub(super) fn lock(&self) -> Result<File, OpenCheckpointsError> {
+        fs::create_dir_all(&self.dir).map_err(io_error("made", &self.dir))?;
+        let path = self.dir.join("lock");
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(io_error("opened", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(OpenCheckpointsError::InUse(self.dir.clone())),
+            Err(TryLockError::Error(source)) => Err(io_error("locked", &path)(source)),
+        }
+    }
+
+    /// All files, in order of number.
+    pub(super) fn all(&self) -> Result<Vec<PathBuf>, OpenCheckpointsError> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io_error("listed", &self.dir)(error)),
+        };
+        let mut all = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(io_error("listed", &self.dir))?.path();
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            if name.starts_with("checkpoints-") && name.ends_with(".notes") {
+                all.push(path);
+            }
+        }
+        all.sort();
+        Ok(all)
+    }
+
+    /// Puts aside what a crash tore, and answers the newest checkpoint.
+    pub(super) fn recover(&self) -> Result<Option<KeptCheckpoint>, OpenCheckpointsError> {
+        for path in self.all()?.into_iter().rev() {
+            let text = fs::read(&path).map_err(io_error("read", &path))?;
+            // A crash may have cut a character in two.
+            let whole = match std::str::from_utf8(&text) {
+                Ok(all) => all,
+                Err(error) => std::str::from_utf8(&text[..error.valid_up_to()]).unwrap_or_default(),
+            };
+            let (notes, _) = split_list(whole);
+            let kept: usize = notes.iter().map(|note| note.len() + 1).sum();
+            let damaged = || OpenCheckpointsError::Damaged(path.clone());
+            let newest = match notes.last() {
+                Some(note) => Some(KeptCheckpoint {
+                    number: number_of(note).ok_or_else(damaged)?,
+                    note: (*note).to_owned(),
+                }),
+                None => None,
+            };
+            let torn = &text[kept..];
+            if !torn.is_empty() {
+                self.put_aside(&path, kept, torn, newest.as_ref().map_or(0, |kept| kept.number))?;
+            }
+            if let Some(newest) = newest {
+                let first = first_of(newest.number);
+                let expected = usize::try_from(newest.number - first + 1).unwrap_or(usize::MAX);
+                if path != self.path(first) || notes.len() != expected {
+                    return Err(damaged());
+                }
+                return Ok(Some(newest));
+            }
+        }
+        Ok(None)
+    }
+
+    fn put_aside(
+        &self,
+        path: &Path,
+        kept: usize,
+        torn: &[u8],
+        number: u64,
+    ) -> Result<(), OpenCheckpointsError> {
+        let aside = self.dir.join(format!("torn-{}.part", number + 1));
+        fs::write(&aside, torn).map_err(io_error("written", &aside))?;
+        let file = OpenOptions::new().write(true).open(path);
+        let file = file.map_err(io_error("opened", path))?;
+        file.set_len(kept as u64)
+            .and_then(|()| file.sync_all())
+            .map_err(io_error("cut", path))?;
+        tracing::warn!(
+            file = %path.display(), aside = %aside.display(), bytes = torn.len(), after = number,
+            "a checkpoint was torn by a crash and put aside; it was never acknowledged"
+        );
+        Ok(())
+    }
+
+    /// The file that begins with a number, for writing at its end; made when absent.
+    pub(super) fn for_append(&self, first: u64) -> io::Result<File> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path(first))?;
+        File::open(&self.dir)?.sync_all()?;
+        Ok(file)
+    }
+
+    /// The checkpoints of the file that begins with a number.
+    pub(super) fn read(&self, first: u64) -> io::Result<Vec<KeptCheckpoint>> {
+        let text = fs::read_to_string(self.path(first))?;
+        let (notes, _) = split_list(&text);
+        let kept = notes
+            .into_iter()
+            .zip(first..)
+            .map(|(note, number)| KeptCheckpoint {
+                number,
+                note: note.to_owned(),
+            });
+        Ok(kept.collect())
+    }
+}
