@@ -18,7 +18,8 @@ use vaultstream_infra_runtime::SystemClock;
 
 use crate::Extent;
 use crate::line::BenchLine;
-use crate::process::{Process, caught_up, program};
+use crate::process::{Process, program};
+use crate::product::caught_up;
 use crate::subscribe::from_commit;
 use crate::tenant::Tenant;
 

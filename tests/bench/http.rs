@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::line::BenchLine;
 use crate::load::{self, Target};
-use crate::process::{Product, caught_up};
+use crate::product::{Product, caught_up};
 use crate::tenant::{self, ASSET};
 
 /// Connections that ask as fast as they can.

@@ -19,6 +19,7 @@ mod load;
 mod poison;
 mod postgres;
 mod process;
+mod product;
 mod rebuild;
 mod scylla;
 mod subscribe;

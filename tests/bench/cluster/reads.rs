@@ -12,7 +12,7 @@ use super::Role;
 use crate::Extent;
 use crate::line::BenchLine;
 use crate::load::{self, Target};
-use crate::process::caught_up;
+use crate::product::caught_up;
 use crate::tenant::Tenant;
 
 const PER_SECOND: u64 = 200;

@@ -13,7 +13,7 @@ use crate::http::{AT_ONCE, CONNECTIONS, MEASURED, WARM, at_once, transfers};
 use crate::line::BenchLine;
 use crate::load::{self, Target};
 use crate::postgres::stock;
-use crate::process::caught_up;
+use crate::product::caught_up;
 use crate::tenant::{self, Tenant};
 
 /// What a door may hold while 10,000 wait in it.

@@ -5,70 +5,22 @@
 //! `("commitlog_sync", "batch")` it has not. What only a real ScyllaDB can show (shards per core, its own
 //! compaction) is not shown by it.
 
+mod arguments;
+mod settings;
+
 use crate::data::Data;
 use crate::place::Set;
 use crate::server::{Plan, Server};
 use crate::{java, port, variable, wire};
 use anyhow::Result;
+use arguments::arguments;
+use settings::{LOGBACK, configuration};
 use std::env;
-use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 const NAME: &str = "Cassandra";
-const MAIN_CLASS: &str = "org.apache.cassandra.service.CassandraDaemon";
-
-/// Console only; the console is the engine's log.
-const LOGBACK: &str = r#"<configuration>
-  <appender name="CONSOLE" class="ch.qos.logback.core.ConsoleAppender">
-    <encoder><pattern>%-5level %date{HH:mm:ss.SSS} %logger{0}: %msg%n</pattern></encoder>
-  </appender>
-  <root level="INFO"><appender-ref ref="CONSOLE"/></root>
-</configuration>
-"#;
-
-/// What Cassandra 5 reaches into on Java 17.
-const EXPORTS: [&str; 14] = [
-    "java.base/jdk.internal.misc",
-    "java.base/jdk.internal.ref",
-    "java.base/sun.nio.ch",
-    "java.base/java.lang.ref",
-    "java.base/java.lang.reflect",
-    "java.base/jdk.internal.math",
-    "java.base/jdk.internal.module",
-    "java.base/jdk.internal.util.jar",
-    "java.management.rmi/com.sun.jmx.remote.internal.rmi",
-    "java.rmi/sun.rmi.registry",
-    "java.rmi/sun.rmi.server",
-    "java.rmi/sun.rmi.transport.tcp",
-    "java.sql/java.sql",
-    "jdk.unsupported/sun.misc",
-];
-const OPENS: [&str; 20] = [
-    "java.base/sun.nio.ch",
-    "java.base/java.io",
-    "java.base/java.lang",
-    "java.base/java.lang.module",
-    "java.base/java.lang.reflect",
-    "java.base/java.net",
-    "java.base/java.nio",
-    "java.base/java.util",
-    "java.base/java.util.concurrent",
-    "java.base/java.util.concurrent.atomic",
-    "java.base/jdk.internal.loader",
-    "java.base/jdk.internal.math",
-    "java.base/jdk.internal.module",
-    "java.base/jdk.internal.ref",
-    "java.base/jdk.internal.reflect",
-    "java.base/jdk.internal.util",
-    "java.base/jdk.internal.vm",
-    "java.base/sun.security.provider",
-    "java.management/com.sun.jmx.remote.security",
-    "jdk.management/com.sun.management.internal",
-];
 
 /// A running Cassandra 5; dereferences to its [`Server`] for faults.
 pub struct Cassandra {
@@ -150,77 +102,4 @@ impl Deref for Cassandra {
     fn deref(&self) -> &Server {
         &self.server
     }
-}
-
-fn configuration(dir: &Path, address: SocketAddr, storage: SocketAddr, settings: &[(&str, &str)]) -> String {
-    let own: Vec<&str> = settings.iter().map(|(name, _)| *name).collect();
-    let dir = dir.display();
-    let ours = [
-        ("cluster_name", "vaultstream-tests".to_owned()),
-        ("num_tokens", "1".to_owned()),
-        (
-            "partitioner",
-            "org.apache.cassandra.dht.Murmur3Partitioner".to_owned(),
-        ),
-        ("endpoint_snitch", "SimpleSnitch".to_owned()),
-        (
-            "seed_provider",
-            format!(
-                "[{{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{{seeds: \"{storage}\"}}]}}]"
-            ),
-        ),
-        ("listen_address", "127.0.0.1".to_owned()),
-        ("storage_port", storage.port().to_string()),
-        ("rpc_address", "127.0.0.1".to_owned()),
-        ("native_transport_port", address.port().to_string()),
-        ("commitlog_sync", "periodic".to_owned()),
-        ("commitlog_sync_period", "10s".to_owned()),
-        ("commitlog_directory", format!("{dir}/commitlog")),
-        ("data_file_directories", format!("[{dir}/data]")),
-        ("saved_caches_directory", format!("{dir}/saved_caches")),
-        ("hints_directory", format!("{dir}/hints")),
-        ("cdc_raw_directory", format!("{dir}/cdc")),
-        // A dropped table would be kept on disk, and dropping would wait for it.
-        ("auto_snapshot", "false".to_owned()),
-    ];
-    let given = settings.iter().map(|(name, value)| format!("{name}: {value}\n"));
-    // A period beside `batch` would be refused.
-    let replaced = |name: &str| {
-        own.iter()
-            .any(|given| *given == name || name == format!("{given}_period"))
-    };
-    let ours = ours
-        .iter()
-        .filter(|(name, _)| !replaced(name))
-        .map(|(name, value)| format!("{name}: {value}\n"));
-    ours.chain(given).collect()
-}
-
-fn arguments(jars: &Path, dir: &Path) -> Vec<OsString> {
-    let mut words: Vec<OsString> = [
-        "-Xms1g",
-        "-Xmx1g",
-        "-XX:+UseSerialGC",
-        "-XX:+ExitOnOutOfMemoryError",
-        "-XX:-UsePerfData",
-        "-Djdk.attach.allowAttachSelf=true",
-        "-Dcassandra.skip_wait_for_gossip_to_settle=0",
-        "-Dcassandra.ring_delay_ms=100",
-        "-Dcassandra-foreground=yes",
-    ]
-    .iter()
-    .map(Into::into)
-    .collect();
-    let at = |name: &str, scheme: &str, file: &str| -> OsString {
-        format!("-D{name}={scheme}{}", dir.join(file).display()).into()
-    };
-    words.push(at("cassandra.config", "file://", "cassandra.yaml"));
-    words.push(at("logback.configurationFile", "", "logback.xml"));
-    words.push(at("cassandra.storagedir", "", ""));
-    words.extend(EXPORTS.map(|name| format!("--add-exports={name}=ALL-UNNAMED").into()));
-    words.extend(OPENS.map(|name| format!("--add-opens={name}=ALL-UNNAMED").into()));
-    words.push("--add-opens=jdk.naming.dns/com.sun.jndi.dns=java.naming".into());
-    words.extend(java::class_path(jars));
-    words.push(MAIN_CLASS.into());
-    words
 }

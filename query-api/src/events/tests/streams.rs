@@ -1,81 +1,16 @@
 //! Streams: history and what follows, resumed after a cut; bounded, and ended with their credential and the process.
 
+mod ends;
+mod listener;
+
 use std::time::Duration;
 
-use axum::body::BodyDataStream;
-use futures::StreamExt;
-use http::StatusCode;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{READS, of, place, sorted};
-use crate::events::MAX_STREAMS_EACH;
 use crate::rest::tests::Rest;
-use crate::rig::world::{NOTICE, SPREAD, Tenant};
-
-const SOON: Duration = Duration::from_secs(20);
-
-/// A client of one stream.
-struct Listener {
-    body: BodyDataStream,
-    text: String,
-    last: Option<String>,
-}
-
-impl Listener {
-    async fn open(rest: &Rest, tenant: &Tenant, path: &str, last: Option<&str>) -> Self {
-        let mut headers = vec![("accept", "text/event-stream")];
-        headers.extend(last.map(|last| ("last-event-id", last)));
-        let response = rest.send(tenant, path, &headers).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self {
-            body: response.into_body().into_data_stream(),
-            text: String::new(),
-            last: last.map(str::to_owned),
-        }
-    }
-
-    /// The next event; none at the end.
-    async fn next(&mut self) -> Option<Value> {
-        loop {
-            while let Some(end) = self.text.find("\n\n") {
-                let frame: String = self.text.drain(..end + 2).collect();
-                let field = |name: &str| {
-                    let prefix = format!("{name}: ");
-                    frame
-                        .lines()
-                        .find_map(|l| l.strip_prefix(&prefix))
-                        .map(str::to_owned)
-                };
-                if let Some(id) = field("id") {
-                    self.last = Some(id);
-                }
-                if let Some(data) = field("data") {
-                    assert_eq!(field("event"), None, "{frame}");
-                    return Some(serde_json::from_str(&data).expect("JSON"));
-                }
-            }
-            let chunk = timeout(SOON, self.body.next()).await.expect("in time")?;
-            self.text += std::str::from_utf8(&chunk.expect("a body")).expect("text");
-        }
-    }
-
-    async fn take(&mut self, count: usize) -> Vec<Value> {
-        let mut events = Vec::new();
-        while events.len() < count {
-            events.push(self.next().await.expect("one more"));
-        }
-        events
-    }
-
-    /// Whether it ends within a while.
-    async fn ends(&mut self, within: Duration) -> bool {
-        timeout(within, async { while self.next().await.is_some() {} })
-            .await
-            .is_ok()
-    }
-}
+use listener::Listener;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stream_should_go_on_behind_its_last_event_after_every_cut() {
@@ -155,73 +90,4 @@ async fn stream_should_come_while_views_stand_still() {
     rest.world.vault(&me, "Mine").await;
     assert_eq!(listener.take(1).await[0]["data"]["name"], "Mine");
     drop(projector);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stream_until_a_moment_should_end_there_and_not_begin_again() {
-    let rest = Rest::start().await;
-    let me = rest.world.tenant(READS).await;
-    rest.world.vault(&me, "Mine").await;
-    let until = rest.world.services.clock.now().plus_seconds(1);
-    while rest.world.services.clock.now() <= until {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let expected = of(&rest.truth().await, &me);
-    rest.world.vault(&me, "Later").await;
-    let path = format!("/v1/events?until={until}");
-    let mut listener = Listener::open(&rest, &me, &path, None).await;
-    let events = listener.take(expected.len()).await;
-    assert_eq!(sorted(events), expected);
-    assert!(listener.ends(SOON).await);
-    let last = listener.last.expect("a place");
-    let headers = [("accept", "text/event-stream"), ("last-event-id", last.as_str())];
-    let again = rest.send(&me, &path, &headers).await;
-    assert_eq!(
-        again.status(),
-        StatusCode::NO_CONTENT,
-        "a browser does not come back after this"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_should_be_few_and_end_with_their_credential() {
-    let rest = Rest::start().await;
-    let (me, you) = (rest.world.tenant(READS).await, rest.world.tenant(READS).await);
-    let mut open = Vec::new();
-    for _ in 0..MAX_STREAMS_EACH {
-        open.push(Listener::open(&rest, &me, "/v1/events?from=now", None).await);
-    }
-    let accept = [("accept", "text/event-stream")];
-    let (status, _, body) = rest.text(&me, "/v1/events", &accept).await;
-    assert!(
-        status == StatusCode::TOO_MANY_REQUESTS && body.contains("rate-limited"),
-        "{body}"
-    );
-    let mut other = Listener::open(&rest, &you, "/v1/events", None).await;
-    rest.world.revoke(&me).await;
-    for listener in &mut open {
-        assert!(
-            listener.ends(Duration::from_secs(3)).await,
-            "within a second, and some for the machine"
-        );
-    }
-    assert!(other.next().await.is_some(), "others go on");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_should_be_let_go_when_the_process_drains() {
-    let rest = Rest::start().await;
-    let me = rest.world.tenant(READS).await;
-    let mut listener = Listener::open(&rest, &me, "/v1/events?from=now", None).await;
-    rest.world.drain.send(true).expect("is heard");
-    let (status, _, body) = rest
-        .text(&me, "/v1/events", &[("accept", "text/event-stream")])
-        .await;
-    assert!(
-        status == StatusCode::SERVICE_UNAVAILABLE && body.contains("restarting"),
-        "{body}"
-    );
-    assert!(listener.ends(NOTICE + SPREAD + Duration::from_secs(5)).await);
-    let ended = timeout(SOON, rest.world.services.drain.ended()).await;
-    assert!(ended.is_ok(), "nothing is held back");
 }
