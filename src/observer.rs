@@ -176,7 +176,7 @@ impl vaultstream_projectors::Observer for Observed {
                 views.retried(view.as_str(), &family, 0);
             }
             ViewFact::Retried { view, family, healed } => {
-                views.retried(view.as_str(), &family.to_string(), *healed)
+                views.retried(view.as_str(), &family.to_string(), *healed);
             }
             ViewFact::Rebuilt { view, family, events } => {
                 views.rebuilt(view.as_str(), &family.to_string(), number(*events));

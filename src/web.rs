@@ -94,7 +94,7 @@ pub async fn serve(State(dashboard): State<Dashboard>, request: Request) -> Resp
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     let name = request.uri().path().trim_start_matches('/');
-    let file = dashboard.0.get(name).map(|f| (f, name != "index.html"));
+    let file = dashboard.0.get(name).map(|f| (f, !name.ends_with(".html")));
     let looks_like_file = name.rsplit('/').next().is_some_and(|last| last.contains('.'));
     match file {
         Some((file, immutable)) => answer(file, immutable, request.headers()),

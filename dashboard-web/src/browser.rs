@@ -178,6 +178,16 @@ pub fn iso(moment: Moment) -> String {
     String::from(date.to_iso_string())
 }
 
+/// The moment a text names; without a zone it is in the zone of the page.
+pub fn moment_of(text: &str) -> Option<Moment> {
+    let ms = Date::new(&text.into()).get_time();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds since 1970 fit 53 bits"
+    )]
+    (!ms.is_nan()).then_some(Moment(ms as i64))
+}
+
 /// A JSON text with its structure shown; the text itself when it is none.
 pub fn pretty(json: &str) -> String {
     let shown = js_sys::JSON::parse(json).and_then(|value| {

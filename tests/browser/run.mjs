@@ -199,6 +199,31 @@ journey("a transfer made elsewhere appears by itself", "light", async (view) => 
   assert.equal(await view.documents(), before);
 });
 
+journey("a page is turned to the past and back", "light", async (view) => {
+  const { page } = view;
+  await signIn(view);
+  const { items } = await rest("GET", "/v1/transfers?status=completed&limit=1");
+  const story = await rest("GET", `/v1/events?stream=${items[0].id}&type=transfer.requested`);
+  const then = new Date(Math.ceil(story.items[0].hlc / 1000) + 1).toISOString();
+  await page.goto(`${BASE}/transfers/${items[0].id}?asOf=${then}`);
+  await page.getByText("You see this as it was on").waitFor();
+  const status = page.locator(".sentence");
+  await status.waitFor();
+  assert.notEqual(await status.getAttribute("data-status"), "completed");
+  await accessible(view, "the past of a transfer");
+  await fits(view, "the past of a transfer");
+  await shot(view, "past");
+  await page.getByRole("button", { name: "Return to now" }).click();
+  await reaches(view, "completed");
+  assert.equal(await page.getByText("You see this as it was on").count(), 0);
+  await page.goto(`${BASE}/vaults/${items[0].vaultId}`);
+  await page.getByRole("link", { name: "Send", exact: true }).waitFor();
+  await page.getByLabel("As it was on").fill("2020-03-05T12:00:00");
+  await page.getByRole("button", { name: "Show", exact: true }).click();
+  await page.getByText("5 Mar").waitFor();
+  assert.equal(await page.getByRole("link", { name: "Send", exact: true }).count(), 0, "nothing can be sent there");
+});
+
 journey("lost connection is told and comes back", "light", async (view) => {
   const { page } = view;
   await signIn(view);

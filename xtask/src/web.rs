@@ -6,6 +6,7 @@
 //! <target>/dashboard/app-<h>.wasm
 //! <target>/dashboard/style-<h>.css    tokens.css, then style.css
 //! <target>/dashboard/theme-<h>.js     chooses the theme before the first paint
+//! <target>/dashboard/proof.html       the page that checks a proof, with its script, glue and module: proof-…
 //! <target>/dashboard/*.br
 //! <target>/dashboard.stamp            digest of all inputs
 //! ```
@@ -36,6 +37,7 @@ const INPUTS: [&str; 9] = [
     "xtask/npm/build/package-lock.json",
 ];
 const CRATE: &str = "vaultstream-dashboard-web";
+const PROOF_PAGE: &str = "vaultstream-proof-page";
 const SHELL: &str = "dashboard-web";
 
 /// What was built, for people and for the budget.
@@ -51,11 +53,11 @@ struct Size {
 }
 
 impl Built {
-    /// The module as browsers fetch it.
+    /// The dashboard's module as browsers fetch it; that of the proof page comes only when it is opened.
     pub fn wasm_brotli_bytes(&self) -> u64 {
         self.files
             .iter()
-            .filter(|file| file.name.ends_with(".wasm"))
+            .filter(|file| file.name.ends_with(".wasm") && !file.name.starts_with("proof-"))
             .map(|file| file.brotli)
             .sum()
     }
@@ -111,10 +113,14 @@ pub fn build(paths: &Paths) -> Result<Built> {
             fresh: false,
         });
     }
-    let (glue, module) = compile(paths, optimiser.ok().as_deref())?;
+    let optimiser = optimiser.ok();
+    let (glue, module) = compile(paths, CRATE, "app", optimiser.as_deref())?;
+    let (proof_glue, proof_module) = compile(paths, PROOF_PAGE, "proof", optimiser.as_deref())?;
     let staging = paths.target.join("dashboard.new");
     clear(&staging)?;
-    assemble(&paths.root.join(SHELL), &glue, &module, &staging)?;
+    let shell = paths.root.join(SHELL);
+    assemble(&shell, &glue, &module, &staging)?;
+    assemble_proof_page(&shell, &proof_glue, &proof_module, &staging)?;
     compress(&staging)?;
     clear(&place)?;
     fs::rename(&staging, &place).context("cannot move the dashboard into place")?;
@@ -125,20 +131,20 @@ pub fn build(paths: &Paths) -> Result<Built> {
     })
 }
 
-/// Compiles, binds and optimises: the glue's directory (with `app.js`) and the module.
-fn compile(paths: &Paths, optimiser: Option<&Path>) -> Result<(PathBuf, Vec<u8>)> {
-    let words = format!("build -p {CRATE} --bin {CRATE} --profile web --target wasm32-unknown-unknown");
+/// Compiles, binds and optimises a program of the dashboard: the glue's directory (with `<name>.js`) and the module.
+fn compile(paths: &Paths, program: &str, name: &str, optimiser: Option<&Path>) -> Result<(PathBuf, Vec<u8>)> {
+    let words = format!("build -p {CRATE} --bin {program} --profile web --target wasm32-unknown-unknown");
     process::run(&mut process::cargo(paths, &words))?;
     let input = paths
         .target
         .join("wasm32-unknown-unknown/web")
-        .join(format!("{CRATE}.wasm"));
-    let out = paths.target.join("dashboard.glue");
+        .join(format!("{program}.wasm"));
+    let out = paths.target.join(format!("dashboard.glue.{name}"));
     clear(&out)?;
     let mut bindgen = Bindgen::new();
     bindgen
         .input_path(&input)
-        .out_name("app")
+        .out_name(name)
         .typescript(false)
         .omit_default_module_path(true);
     bindgen.remove_name_section(true).remove_producers_section(true);
@@ -146,11 +152,11 @@ fn compile(paths: &Paths, optimiser: Option<&Path>) -> Result<(PathBuf, Vec<u8>)
         .web(true)?
         .generate(&out)
         .context("wasm-bindgen cannot read the module")?;
-    let bound = out.join("app_bg.wasm");
+    let bound = out.join(format!("{name}_bg.wasm"));
     let Some(wasm_opt) = optimiser else {
         return Ok((out, fs::read(bound)?));
     };
-    let smaller = out.join("app_small.wasm");
+    let smaller = out.join(format!("{name}_small.wasm"));
     let mut optimise = process::command(paths, wasm_opt);
     // What rustc's target uses by default; wasm-opt must be told, because the section that says so is stripped.
     let features = [
@@ -171,11 +177,7 @@ fn compile(paths: &Paths, optimiser: Option<&Path>) -> Result<(PathBuf, Vec<u8>)
 /// Writes index and assets under their content's names.
 fn assemble(shell: &Path, glue: &Path, module: &[u8], out: &Path) -> Result<()> {
     fs::create_dir_all(out)?;
-    let put = |stem: &str, extension: &str, bytes: &[u8]| -> Result<String> {
-        let name = format!("{stem}-{}.{extension}", digest(bytes));
-        fs::write(out.join(&name), bytes).with_context(|| format!("cannot write {name}"))?;
-        Ok(name)
-    };
+    let put = |stem: &str, extension: &str, bytes: &[u8]| put(out, stem, extension, bytes);
     let wasm = put("app", "wasm", module)?;
     let mut script = fs::read_to_string(glue.join("app.js")).context("wasm-bindgen wrote no app.js")?;
     script.push_str(&format!(
@@ -191,13 +193,8 @@ fn assemble(shell: &Path, glue: &Path, module: &[u8], out: &Path) -> Result<()> 
         !glue.join("snippets").exists(),
         "a dependency of the dashboard brings JavaScript of its own"
     );
-    let part = |name: &str| fs::read(shell.join(name)).with_context(|| format!("cannot read {SHELL}/{name}"));
-    let css = put(
-        "style",
-        "css",
-        &[part("tokens.css")?, part("style.css")?].join(&b'\n'),
-    )?;
-    let theme = put("theme", "js", &part("theme.js")?)?;
+    let (css, theme) = look(shell, out)?;
+    let part = |name: &str| part(shell, name);
     let build = digest(format!("{wasm} {js} {css} {theme}").as_bytes());
     let template = String::from_utf8(part("index.html")?).context("index.html is not UTF-8")?;
     let page = fill(
@@ -211,6 +208,51 @@ fn assemble(shell: &Path, glue: &Path, module: &[u8], out: &Path) -> Result<()> 
         ],
     )?;
     fs::write(out.join("index.html"), page).context("cannot write index.html")
+}
+
+/// Writes a file under its content's name.
+fn put(out: &Path, stem: &str, extension: &str, bytes: &[u8]) -> Result<String> {
+    let name = format!("{stem}-{}.{extension}", digest(bytes));
+    fs::write(out.join(&name), bytes).with_context(|| format!("cannot write {name}"))?;
+    Ok(name)
+}
+
+fn part(shell: &Path, name: &str) -> Result<Vec<u8>> {
+    fs::read(shell.join(name)).with_context(|| format!("cannot read {SHELL}/{name}"))
+}
+
+/// The look of every page: its style and what chooses its theme.
+fn look(shell: &Path, out: &Path) -> Result<(String, String)> {
+    let style = [part(shell, "tokens.css")?, part(shell, "style.css")?].join(&b'\n');
+    let css = put(out, "style", "css", &style)?;
+    Ok((css, put(out, "theme", "js", &part(shell, "theme.js")?)?))
+}
+
+/// Writes the page that checks a proof, beside the dashboard and with nothing of it but the look.
+fn assemble_proof_page(shell: &Path, glue: &Path, module: &[u8], out: &Path) -> Result<()> {
+    ensure!(
+        !glue.join("snippets").exists(),
+        "a dependency of the proof page brings JavaScript of its own"
+    );
+    let wasm = put(out, "proof", "wasm", module)?;
+    let glue = fs::read(glue.join("proof.js")).context("wasm-bindgen wrote no proof.js")?;
+    let glue = put(out, "proof-glue", "js", &glue)?;
+    let (css, theme) = look(shell, out)?;
+    let text =
+        |name: &str| String::from_utf8(part(shell, name)?).with_context(|| format!("{name} is not UTF-8"));
+    let script = fill(&text("proof/page.js")?, &[("%GLUE%", &glue), ("%WASM%", &wasm)])?;
+    let script = put(out, "proof", "js", script.as_bytes())?;
+    let values = [
+        ("%SCRIPT%", format!("/{script}")),
+        ("%CSS%", format!("/{css}")),
+        ("%THEME%", format!("/{theme}")),
+    ];
+    let values: Vec<(&str, &str)> = values
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let page = fill(&text("proof/page.html")?, &values)?;
+    fs::write(out.join("proof.html"), page).context("cannot write proof.html")
 }
 
 /// Replaces every placeholder. A page without script, module, style or theme would be broken, and so would one

@@ -248,6 +248,7 @@ fn read_vault(app: App, chosen: RwSignal<String>) -> Panel<Option<vault::VaultVa
         let variables = vault::Variables {
             id,
             at_least: app.token.get_untracked(),
+            as_of: None,
         };
         let answer = request::ask::<_, vault::ResponseData>(vault::QUERY, vault::OPERATION_NAME, variables);
         Box::pin(async move { answer.await.map(|data| data.vault) })

@@ -7,7 +7,7 @@ use super::unknown::absent;
 use crate::figures::{elided, money};
 use crate::graphql::{transfer as op, transfer_updates};
 use crate::panel::Panel;
-use crate::parts::{address_full, copy, fact, head_of, show, state, text, when};
+use crate::parts::{address_full, copy, fact, head_of, past, show, state, text, then, when};
 use crate::request;
 use crate::sentences;
 use crate::state::App;
@@ -28,7 +28,8 @@ pub type Seen = op::TransferTransfer;
 pub fn transfer(id: String) -> AnyView {
     let app = App::here();
     let id = StoredValue::new(id);
-    let panel = follow(app, id);
+    let then = then(app);
+    let panel = follow(app, id, then);
     let content = move |found: &Option<Seen>| match found {
         Some(transfer) => body(app, transfer),
         None => view! { <section class="card">{absent()}</section> }.into_any(),
@@ -36,17 +37,21 @@ pub fn transfer(id: String) -> AnyView {
     let present = Memo::new(move |_| panel.data.with(|d| d.as_ref().is_some_and(Option::is_some)));
     let more = move || {
         present.get().then(|| {
-            view! { <div class="columns"><div>{tabs::tabs(app, panel)}</div><div>{actions::actions(app, panel)}{facts(app, panel)}</div></div> }
+            let decide = move || then.with(Option::is_none).then(|| actions::actions(app, panel));
+            view! { <div class="columns"><div>{tabs::tabs(app, panel, then)}</div><div>{decide}{facts(app, panel)}</div></div> }
         })
     };
-    view! { {head_of(Word::TransferTitle, ().into_any())}{show(panel, content)}{more} }.into_any()
+    view! { {head_of(Word::TransferTitle, ().into_any())}{past(app, then)}{show(panel, content)}{more} }
+        .into_any()
 }
 
-fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
+fn follow(app: App, id: StoredValue<String>, then: Memo<Option<String>>) -> Panel<Option<Seen>> {
     let panel = Panel::new(move || {
+        let as_of = then.get();
         let variables = op::Variables {
             id: id.get_value(),
-            at_least: app.token.get_untracked(),
+            at_least: app.token.get_untracked().filter(|_| as_of.is_none()),
+            as_of,
             events: EVENTS,
         };
         let answer = request::ask::<_, op::ResponseData>(op::QUERY, op::OPERATION_NAME, variables);

@@ -4,8 +4,8 @@ use super::unknown::absent;
 use crate::graphql::{BalanceRow, balance_updates, transfers, vault as op, vault_updates};
 use crate::panel::Panel;
 use crate::parts::{
-    Kind, address, amount, copy, empty, head, problem, show, state, table, transfer_rows, transfer_table,
-    when,
+    Kind, address, amount, copy, empty, head, past, problem, show, state, table, then, transfer_rows,
+    transfer_table, when,
 };
 use crate::request::{self, Outgoing};
 use crate::rows::{Row, bring};
@@ -38,26 +38,35 @@ impl Row for BalanceRow {
 pub fn vault(id: String) -> AnyView {
     let app = App::here();
     let id = StoredValue::new(id);
-    let panel = follow(app, id);
+    let then = then(app);
+    let panel = follow(app, id, then);
     let title = move || {
         let name = panel
             .data
             .with(|d| d.as_ref().and_then(|d| d.as_ref().map(|v| v.name.clone())));
         name.unwrap_or_else(|| say(Word::VaultTitle).to_owned())
     };
-    let send = view! { <a class="button primary" href=format!("/transfers/new?vault={}", id.get_value())>{say(Word::Send)}</a> };
+    let now = move || then.with(Option::is_none);
+    let send = move || {
+        let href = format!("/transfers/new?vault={}", id.get_value());
+        now().then(|| view! { <a class="button primary" href=href>{say(Word::Send)}</a> })
+    };
     let content = move |found: &Option<Seen>| match found {
-        Some(vault) => body(app, vault),
+        Some(vault) => body(app, vault, now()),
         None => view! { <section class="card">{absent()}</section> }.into_any(),
     };
-    view! { {head(Signal::derive(title), send.into_any())}{show(panel, content)}{moved(id)} }.into_any()
+    let lists = move || now().then(|| moved(id));
+    view! { {head(Signal::derive(title), send.into_any())}{past(app, then)}{show(panel, content)}{lists} }
+        .into_any()
 }
 
-fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
+fn follow(app: App, id: StoredValue<String>, then: Memo<Option<String>>) -> Panel<Option<Seen>> {
     let panel = Panel::new(move || {
+        let as_of = then.get();
         let variables = op::Variables {
             id: id.get_value(),
-            at_least: app.token.get_untracked(),
+            at_least: app.token.get_untracked().filter(|_| as_of.is_none()),
+            as_of,
         };
         let answer = request::ask::<_, op::ResponseData>(op::QUERY, op::OPERATION_NAME, variables);
         Box::pin(async move {
@@ -72,6 +81,10 @@ fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
         vault_id: id.get_value(),
     };
     let take = move |data: balance_updates::ResponseData| {
+        // what comes in now is not what was
+        if then.with_untracked(Option::is_some) {
+            return;
+        }
         let row = data.balance_updates.balance;
         panel.data.update(|data| {
             if let Some(Some(vault)) = data {
@@ -108,7 +121,7 @@ fn follow(app: App, id: StoredValue<String>) -> Panel<Option<Seen>> {
     panel
 }
 
-fn body(app: App, vault: &Seen) -> AnyView {
+fn body(app: App, vault: &Seen, now: bool) -> AnyView {
     let (word, tone) = sentences::vault(vault.status);
     view! {
         <div class="chips">
@@ -116,7 +129,7 @@ fn body(app: App, vault: &Seen) -> AnyView {
             <span class="soft">{say(sentences::tier(vault.tier))}</span>
             <span class="soft mono small">{vault.id.clone()}</span>{copy(Word::WhatId, vault.id.clone())}
         </div>
-        <div class="columns"><div>{balances(app, vault)}</div><div>{accounts(app, vault)}</div></div>
+        <div class="columns"><div>{balances(app, vault)}</div><div>{accounts(app, vault, now)}</div></div>
     }
     .into_any()
 }
@@ -149,7 +162,7 @@ fn balances(app: App, vault: &Seen) -> AnyView {
     .into_any()
 }
 
-fn accounts(app: App, vault: &Seen) -> AnyView {
+fn accounts(app: App, vault: &Seen, now: bool) -> AnyView {
     let rows: Vec<_> = vault
         .accounts
         .iter()
@@ -160,7 +173,7 @@ fn accounts(app: App, vault: &Seen) -> AnyView {
                 None => view! { <span class="soft">{say(Word::AddressPending)}</span> }.into_any(),
             };
             let name = account.label.clone().unwrap_or_else(|| account.chain.name.clone());
-            let faucet = account.address.clone().filter(|_| account.chain.sandbox && app.may("sandbox:faucet"));
+            let faucet = account.address.clone().filter(|_| now && account.chain.sandbox && app.may("sandbox:faucet"));
             let faucet = faucet.map(|address| faucet_button(app, &account.chain.id, account.chain.slug.clone(), address));
             view! {
                 <li><div class="item">

@@ -16,6 +16,12 @@ macro_rules! sentences {
 }
 
 sentences! {
+    // past
+    Past = "The past";
+    PastBanner = "You see this as it was on {moment}. Nothing here can be changed.";
+    PastLeave = "Return to now";
+    PastLabel = "As it was on";
+    PastShow = "Show";
     // frame
     Product = "Vaultstream";
     PageTitle = "{page} · Vaultstream";

@@ -124,6 +124,10 @@ pub(super) const PAGES: &[(&str, &str)] = &[
         include_str!("../../../docs/errors/state-conflict.md"),
     ),
     (
+        "subject-erased",
+        include_str!("../../../docs/errors/subject-erased.md"),
+    ),
+    (
         "limit-reached",
         include_str!("../../../docs/errors/limit-reached.md"),
     ),

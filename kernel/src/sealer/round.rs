@@ -92,9 +92,12 @@ impl Sealer {
             return Err(contradiction(head.position + 1, "the log ends before it"));
         }
         let note = self.ports.progress.load(&note_name(shard)).await;
-        // A note is a short cut: one that cannot be read is none.
+        // A note is a short cut: one that cannot be read, or that does not lead to the sealed root, is none.
         let noted = note.ok().flatten().and_then(|note| Tree::of_note(&note, sealed));
-        if let Some(tree) = noted {
+        if let Some(mut tree) = noted
+            && self.grow(&mut tree, sealed.size).await?
+            && tree.root().root == sealed.root
+        {
             let at = self.leaf_at(shard, sealed.size).await?;
             if at.map(|leaf| leaf.hash) != tree.last {
                 return Err(contradiction(sealed.size, "it has another event there"));

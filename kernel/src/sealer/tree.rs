@@ -64,18 +64,19 @@ impl Tree {
         note
     }
 
-    /// The tree of a note, when it is the one with this root.
+    /// The tree of a note, when it is no larger than what was sealed. Whether it is a part of that shows when it has
+    /// grown to the same size: it then has the sealed root, or it never was one.
     pub(super) fn of_note(note: &[u8], sealed: &ShardRoot) -> Option<Self> {
         let (size, rest) = note.split_first_chunk::<8>()?;
         let (last, hashes) = rest.split_first_chunk::<32>()?;
         let (hashes, left_over) = hashes.as_chunks::<32>();
         let frontier = Frontier::from_parts(u64::from_be_bytes(*size), hashes.to_vec())?;
-        let is_it = left_over.is_empty() && frontier.size() == sealed.size && frontier.root() == sealed.root;
-        is_it.then(|| Self {
+        let fits = left_over.is_empty() && frontier.size() <= sealed.size;
+        fits.then(|| Self {
             shard: sealed.shard,
             incarnation: sealed.incarnation,
+            last: (frontier.size() > 0).then_some(*last),
             frontier,
-            last: (sealed.size > 0).then_some(*last),
         })
     }
 }
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn note_should_be_believed_only_with_the_root_that_was_signed() {
+    fn note_should_come_back_and_grow_to_the_sealed_root() {
         for size in [0, 1, 2, 100] {
             let kept = tree(size);
             let note = kept.to_note();
@@ -115,13 +116,22 @@ mod tests {
                 (read.size(), read.root(), read.last),
                 (size, kept.root(), kept.last)
             );
-            assert!(Tree::of_note(&note, &tree(size + 1).root()).is_none());
-            assert!(Tree::of_note(&note[..note.len() - 1], &kept.root()).is_none());
-            let root = ShardRoot {
-                root: [9; 32],
-                ..kept.root()
+            let mut older = Tree::of_note(&note, &tree(size + 1).root()).expect("a part of it");
+            let last = Leaf {
+                position: size + 1,
+                hlc: Hlc((size + 1) * 4),
+                incarnation: 1,
+                hash: [u8::try_from(size + 1).expect("small"); 32],
             };
-            assert!(Tree::of_note(&note, &root).is_none());
+            assert!(older.push(&last));
+            assert_eq!(older.root(), tree(size + 1).root());
+            assert!(Tree::of_note(&note[..note.len() - 1], &kept.root()).is_none());
+            if let Some(smaller) = size.checked_sub(1) {
+                assert!(
+                    Tree::of_note(&note, &tree(smaller).root()).is_none(),
+                    "it is larger"
+                );
+            }
         }
     }
 

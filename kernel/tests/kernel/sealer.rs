@@ -176,6 +176,44 @@ async fn restart_should_go_on_with_and_without_its_notes() {
     assert_eq!(fresh.list().await[0].shards, list[2].shards);
 }
 
+#[tokio::test]
+async fn restart_should_go_on_from_an_older_note_and_past_a_false_one() {
+    let rig = Rig::new();
+    let mut writer = Writer::new(sample::stream(1, 1));
+    append(&rig.log, &mut writer, 10).await;
+    rig.sealer()
+        .resume()
+        .await
+        .expect("new")
+        .round()
+        .await
+        .expect("sealed");
+    let older = rig
+        .progress
+        .load("sealer/1")
+        .await
+        .expect("readable")
+        .expect("a note");
+    append(&rig.log, &mut writer, 6).await;
+    rig.sealer()
+        .resume()
+        .await
+        .expect("stands")
+        .round()
+        .await
+        .expect("sealed");
+    // The process was killed after the checkpoint was kept and before the note was.
+    rig.progress.save("sealer/1", &older).await.expect("kept");
+    rig.sealer().resume().await.expect("the note is a part of it");
+    let mut false_note = older;
+    false_note[50] ^= 1;
+    rig.progress.save("sealer/1", &false_note).await.expect("kept");
+    rig.sealer()
+        .resume()
+        .await
+        .expect("the shard was read from its beginning");
+}
+
 #[track_caller]
 fn contradiction(result: Result<impl Sized, SealerError>) -> (u64, &'static str) {
     match result.map(drop) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::organization::{ChangeOrganization, OrganizationCommand, RegisterOrganization};
+use vaultstream_domain::ports::Keyring;
 use vaultstream_domain::ports::keyring::{KeyringError, open, seal};
-use vaultstream_domain::ports::{EventLog, Keyring};
 use vaultstream_event_schemas::organization::v1::{Approval, Contact};
 use vaultstream_event_schemas::{Family, Grounds, OrganizationId, Sealed, ShardNumber, id};
 use vaultstream_infra_keystore::{Keystore, Options};

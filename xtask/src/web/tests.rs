@@ -54,6 +54,34 @@ fn assemble_should_name_files_by_content() {
 }
 
 #[test]
+fn proof_page_should_name_its_own_files_and_not_count_into_the_budget() {
+    let parts = shell_and_glue(PAGE);
+    let put = |name: &str, text: &str| fs::write(parts.path().join(name), text).expect("writes");
+    fs::create_dir(parts.path().join("proof")).expect("makes");
+    put(
+        "proof/page.html",
+        "<link href=\"%CSS%\"><script src=\"%THEME%\"></script><script src=\"%SCRIPT%\"></script>",
+    );
+    put(
+        "proof/page.js",
+        "import \"./%GLUE%\"; new URL(\"%WASM%\", import.meta.url);",
+    );
+    put("proof.js", "export default 1;");
+    let out = tempfile::tempdir().expect("temp dir");
+    assemble(parts.path(), parts.path(), b"\0asm", out.path()).expect("assembles");
+    assemble_proof_page(parts.path(), parts.path(), b"\0asm and more", out.path()).expect("assembles");
+    let page = fs::read_to_string(out.path().join("proof.html")).expect("a page");
+    assert!(page.contains("src=\"/proof-") && !page.contains('%'), "{page}");
+    compress(out.path()).expect("compresses");
+    let files = sizes(out.path()).expect("sizes");
+    let app = files
+        .iter()
+        .find(|file| file.name.starts_with("app-") && file.name.ends_with(".wasm"));
+    let app = app.expect("the module").brotli;
+    assert_eq!(Built { files, fresh: true }.wasm_brotli_bytes(), app);
+}
+
+#[test]
 fn new_module_should_change_script_and_build() {
     let parts = shell_and_glue(PAGE);
     let page = |module: &[u8]| {

@@ -22,7 +22,7 @@ const TABS: [(&str, Word); 3] = [
 ];
 
 /// The card with its tabs; which one is open stands in the address.
-pub fn tabs(app: App, panel: Panel<Option<Seen>>) -> AnyView {
+pub fn tabs(app: App, panel: Panel<Option<Seen>>, then: Memo<Option<String>>) -> AnyView {
     let open = Memo::new(move |_| {
         let wanted = app
             .place
@@ -58,7 +58,7 @@ pub fn tabs(app: App, panel: Panel<Option<Seen>>) -> AnyView {
         1 => show(panel, |found| {
             found.as_ref().map_or_else(|| ().into_any(), events)
         }),
-        2 => raw(panel),
+        2 => raw(panel, then),
         _ => show(panel, move |found| {
             found.as_ref().map_or_else(|| ().into_any(), |t| drawn(app, t))
         }),
@@ -171,7 +171,7 @@ fn cut(transfer: &Seen) -> Option<AnyView> {
     words.map(|words| view! { <p class="notice">{words}</p> }.into_any())
 }
 
-fn raw(seen: Panel<Option<Seen>>) -> AnyView {
+fn raw(seen: Panel<Option<Seen>>, then: Memo<Option<String>>) -> AnyView {
     let id = Memo::new(move |_| {
         seen.data
             .with(|d| d.as_ref().and_then(|d| d.as_ref().map(|t| t.id.clone())))
@@ -179,7 +179,8 @@ fn raw(seen: Panel<Option<Seen>>) -> AnyView {
     let panel = Panel::new(move || {
         seen.state.at.track();
         let id = id.get().unwrap_or_default();
-        Box::pin(request::text(Outgoing::get(format!("/v1/transfers/{id}"))))
+        let as_of = then.get().map(|t| format!("?asOf={t}")).unwrap_or_default();
+        Box::pin(request::text(Outgoing::get(format!("/v1/transfers/{id}{as_of}"))))
     });
     let content = |text: &String| {
         let pretty = browser::pretty(text);

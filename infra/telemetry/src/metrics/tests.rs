@@ -23,6 +23,8 @@ fn touched() -> Metrics {
     m.views.flushed(12, 800);
     m.views.rebuilding("transfers", "eth_sandbox", true);
     m.views.rebuilt("transfers", "eth_sandbox", 1_000);
+    m.views.generation("transfers", "eth_sandbox", 2);
+    m.views.retried("transfers", "eth_sandbox", 3);
     m.hub.cache("responses", CacheOutcome::Hit);
     m.hub.readers(2, 1);
     m.hub.behind(3, 1);
