@@ -75,13 +75,7 @@ pub fn run(file: Option<&Path>, overrides: &Overrides, roles: &Roles, demo: bool
     served
 }
 
-async fn serve(
-    config: Config,
-    roles: &Roles,
-    metrics: &Metrics,
-    folding: &Handle,
-    demo: bool,
-) -> Result<()> {
+async fn serve(config: Config, roles: &Roles, metrics: &Metrics, folding: &Handle, demo: bool) -> Result<()> {
     let stop = CancellationToken::new();
     let dashboard = Dashboard::read(&config.web_dir)?;
     // The port is taken first: a second process fails before it touches anything.

@@ -12,8 +12,8 @@ pub mod account;
 pub mod api_key;
 pub mod chain;
 pub mod command;
-pub mod event;
 pub mod erasure;
+pub mod event;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod organization;
@@ -28,8 +28,8 @@ pub use account::{Account, Balance, ChangeAccount};
 pub use api_key::{ApiKey, ApiKeyStatus, IssueApiKey};
 pub use chain::{AddressCheck, Chain, CheckAddress, FaucetPayment, FaucetRequest};
 pub use command::{Command, CommandStatus};
-pub use event::{Event, EventPage};
 pub use erasure::{Datum, DatumStatus, EraseSubject, Erasure};
+pub use event::{Event, EventPage};
 #[cfg(feature = "http")]
 pub use http::{Client, ClientError};
 pub use organization::{ChangeOrganization, Contact, Organization, RegisterOrganization};

@@ -224,6 +224,7 @@ fn event_word(event: &EventRow) -> Word {
         "api_key.revoked" => Word::EventKeyRevoked,
         "session.opened" => Word::EventSessionOpened,
         "session.revoked" => Word::EventSessionRevoked,
+        "audit.events_read" => Word::EventRead,
         _ => Word::EventOther,
     }
 }

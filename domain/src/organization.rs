@@ -13,8 +13,7 @@ mod use_cases;
 pub use api_key::{ApiKey, ApiKeyCommand, ApiKeyError, ApiKeyEvent, ApiKeyState};
 pub use claim::{BindClaim, Claim, ClaimError, ClaimEvent, ClaimState, claim_id};
 pub use profile::{
-    Organization, OrganizationCommand, OrganizationError, OrganizationEvent, OrganizationState,
-    PersonalData,
+    Organization, OrganizationCommand, OrganizationError, OrganizationEvent, OrganizationState, PersonalData,
 };
 pub use session::{Session, SessionCommand, SessionError, SessionEvent, SessionState};
 pub(crate) use use_cases::active;

@@ -5,6 +5,6 @@ mod view_generation;
 
 pub use requests::{RequestRebuild, RequestRetry};
 pub use view_generation::{
-    Building, ChangeViewGeneration, ViewGeneration, ViewGenerationCommand,
-    ViewGenerationError, ViewGenerationEvent, ViewGenerationState, platform_organization, view_generation_id,
+    Building, ChangeViewGeneration, ViewGeneration, ViewGenerationCommand, ViewGenerationError,
+    ViewGenerationEvent, ViewGenerationState, platform_organization, view_generation_id,
 };

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use vaultstream_event_schemas::clock::Hlc;
 use vaultstream_event_schemas::envelope::{Envelope, GENESIS, event_hash, leaf_hash};
-use vaultstream_event_schemas::{ShardNumber, audit, canonical, execution, organization, platform, transfer, vault};
+use vaultstream_event_schemas::{
+    ShardNumber, audit, canonical, execution, organization, platform, transfer, vault,
+};
 
 const EVENT_HASH: &str = "9cffbe405239c4ae5914ad798b3da6f708792441c1dc5faae9a52158912c0c73";
 const LEAF_HASH: &str = "e09e1f2481f523e9e7c1891ce582ce75e393ba8cf4282afd61f16d86c58962ce";

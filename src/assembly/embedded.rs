@@ -38,7 +38,7 @@ pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engines> {
         on_writer_start: give_way::give_way,
         ..ViewOptions::new(dir.join("views"), kept.into_iter().collect())
     })
-        .context("the views cannot be opened")?;
+    .context("the views cannot be opened")?;
     let progress = SqliteProgress::open(&dir.join("progress.db")).context("progress cannot be opened")?;
     let leases = SqliteLeases::open(&dir.join("leases.db")).context("leases cannot be opened")?;
     let versions = SqliteVersionGate::open(&dir.join("event-versions.db"))

@@ -151,6 +151,11 @@ async fn waiting(product: &Product) -> Result<(String, String, String)> {
         Ok((transfer.status.as_str() == "awaiting_approval").then_some(()))
     })
     .await?;
+    // A single transfer is read from the log, too: what is spoilt is a row, so it has to be there.
+    until("the view has it", || async {
+        Ok((listed(product, &transfer).await?.as_deref() == Some("awaiting_approval")).then_some(()))
+    })
+    .await?;
     Ok((organization, from.id.to_string(), transfer))
 }
 

@@ -118,7 +118,10 @@ impl AdvanceTransfer {
         r: &v1::Requested,
     ) -> Result<(), ReactError> {
         self.watch(r.expires_at, transfer, stored.envelope.organization, r.vault);
-        let organization = self.organizations.get(stored.envelope.organization.into()).await?;
+        let organization = self
+            .organizations
+            .get(stored.envelope.organization.into())
+            .await?;
         let (approvals_needed, rule) = match organization.approval {
             Some(Approval::None) => (0, "the organization asks for no approval"),
             // An organization that cannot be read asks for an approval: a failure never loosens a rule.

@@ -18,15 +18,15 @@ use crate::services::Services;
 /// Streams that are remembered; a forgotten one costs a read.
 const STREAMS: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 
-/// What was read last, and when that read began.
-type Read<S> = Option<(u64, Arc<S>)>;
+/// What was read last, and when that read began; whoever holds it reads.
+type Read<S> = tokio::sync::Mutex<Option<(u64, Arc<S>)>>;
 
 /// The loads of one kind of stream.
 pub struct SharedLoad<D: OfState> {
     services: Services,
     /// Counts askers and reads, to tell which came first.
     order: AtomicU64,
-    streams: Mutex<LruCache<StreamId, Arc<tokio::sync::Mutex<Read<D::State>>>>>,
+    streams: Mutex<LruCache<StreamId, Arc<Read<D::State>>>>,
 }
 
 impl<D: OfState> SharedLoad<D>

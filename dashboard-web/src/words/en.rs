@@ -393,6 +393,7 @@ sentences! {
     EventKeyRevoked = "{actor} revoked an API key";
     EventSessionOpened = "A browser session was opened";
     EventSessionRevoked = "A browser session was ended";
+    EventRead = "{actor} read events";
     EventOther = "{kind}";
     SomeVault = "a vault";
 

@@ -48,12 +48,7 @@ pub async fn transfer(
     }
     let story = Story::read(&events)?;
     let request = story.state.request.as_ref().ok_or_else(not_found)?;
-    let note = note(
-        sources.keyring,
-        request.memo.as_ref(),
-        story.state.is_memo_erased,
-    )
-    .await?;
+    let note = note(sources.keyring, request.memo.as_ref(), story.state.is_memo_erased).await?;
     let mut executions = Vec::new();
     if let Some(id) = story.state.execution
         && let State::Execution(state) = load_state(sources.log, id.into()).await?.state
@@ -121,7 +116,10 @@ pub async fn note(
         Err(KeyringError::Erased(_)) => Ok(Note::Erased),
         Err(KeyringError::Absent(subject)) => {
             // Kept apart from backups on purpose: whoever puts the log back without the keys has erased them all.
-            tracing::warn!(subject, "there is no key of this subject; what it sealed is read as erased");
+            tracing::warn!(
+                subject,
+                "there is no key of this subject; what it sealed is read as erased"
+            );
             Ok(Note::Erased)
         }
         Err(error) => Err(error),
