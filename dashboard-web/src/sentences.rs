@@ -225,6 +225,7 @@ fn event_word(event: &EventRow) -> Word {
         "session.opened" => Word::EventSessionOpened,
         "session.revoked" => Word::EventSessionRevoked,
         "audit.events_read" => Word::EventRead,
+        "organization.contact_erased" | "transfer.memo_erased" => Word::EventErased,
         _ => Word::EventOther,
     }
 }

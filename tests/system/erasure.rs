@@ -351,6 +351,15 @@ async fn erased_data_should_be_nowhere_and_never_come_back() -> Result<()> {
         Ok((memo["keyDestroyed"] == true).then_some(()))
     })
     .await?;
+    until("the views have folded what was carried", || async {
+        let page = product.client.transfers(None).await?;
+        let found = page
+            .items
+            .iter()
+            .any(|t| t.id.to_string() == transfer && t.memo_erased);
+        Ok(found.then_some(()))
+    })
+    .await?;
     reads(&product, &transfer, None).await?;
     Ok(())
 }

@@ -393,6 +393,7 @@ sentences! {
     EventKeyRevoked = "{actor} revoked an API key";
     EventSessionOpened = "A browser session was opened";
     EventSessionRevoked = "A browser session was ended";
+    EventErased = "{actor} erased personal data";
     EventRead = "{actor} read events";
     EventOther = "{kind}";
     SomeVault = "a vault";

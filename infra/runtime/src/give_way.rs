@@ -4,9 +4,9 @@ use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// How nice these threads are (`nice(1)`): under full load they get about a tenth of what others get, and all that others
+/// How nice these threads are (`nice(1)`): under full load they get about a third of what others get, and all that others
 /// leave.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// Makes the calling thread give way to others of the machine, for as long as it lives. Where that cannot be done, it
 /// stays as it is: late work is then merely less late.
