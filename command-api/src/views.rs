@@ -12,7 +12,7 @@ use vaultstream_client::{
     Reason, RebuildAccepted, RebuildView, RetryAccepted, RetryView, ViewGeneration as FamilyGeneration,
 };
 use vaultstream_domain::aggregate::OfState;
-use vaultstream_domain::platform::{RequestRebuild, RequestRetry, ViewGeneration, view_generation_id};
+use vaultstream_domain::platform::{AskOfView, ViewGeneration, Wish, view_generation_id};
 use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::{CommandId, ErrorCode, Family, ViewGenerationId};
 use vaultstream_gateway::door::Asked;
@@ -74,6 +74,22 @@ impl Wanted {
         })
     }
 
+    /// Asks it, unless that was done before; the token of where it stands.
+    async fn ask(&self, services: &Services, asked: &Asked, wish: Wish) -> Result<String, ApiError> {
+        if let Some(before) = &self.before {
+            return Ok(services.token(before));
+        }
+        let use_case = AskOfView {
+            organization: services.parts.platform,
+            wish,
+            view: self.view.to_owned(),
+            stores: self.stores.clone(),
+            reason: self.reason.clone(),
+        };
+        let done = services.execute(asked, self.intent.command, use_case).await?;
+        Ok(services.token(&done.positions))
+    }
+
     fn head<'a>(&self, token: &'a str) -> Head<'a> {
         Head {
             status: StatusCode::ACCEPTED,
@@ -95,20 +111,7 @@ async fn rebuild(
 ) -> Result<Response, ApiError> {
     let of = (body.family.clone(), body.reason.clone());
     let wanted = Wanted::read(&services, (&asked, &headers), &view, of, &body).await?;
-    let positions = match &wanted.before {
-        Some(positions) => positions.clone(),
-        None => {
-            let use_case = RequestRebuild {
-                organization: services.parts.platform,
-                view: wanted.view.to_owned(),
-                stores: wanted.stores.clone(),
-                reason: wanted.reason.clone(),
-            };
-            let done = services.execute(&asked, wanted.intent.command, use_case);
-            done.await?.positions
-        }
-    };
-    let token = services.token(&positions);
+    let token = wanted.ask(&services, &asked, Wish::Rebuild).await?;
     let accepted = RebuildAccepted {
         view: wanted.view.to_owned(),
         families: read_generations(&services, wanted.stores.clone()).await?,
@@ -126,20 +129,7 @@ async fn retry(
 ) -> Result<Response, ApiError> {
     let of = (body.family.clone(), body.reason.clone());
     let wanted = Wanted::read(&services, (&asked, &headers), &view, of, &body).await?;
-    let positions = match &wanted.before {
-        Some(positions) => positions.clone(),
-        None => {
-            let use_case = RequestRetry {
-                organization: services.parts.platform,
-                view: wanted.view.to_owned(),
-                stores: wanted.stores.clone(),
-                reason: wanted.reason.clone(),
-            };
-            let done = services.execute(&asked, wanted.intent.command, use_case);
-            done.await?.positions
-        }
-    };
-    let token = services.token(&positions);
+    let token = wanted.ask(&services, &asked, Wish::Retry).await?;
     let accepted = RetryAccepted {
         view: wanted.view.to_owned(),
         families: wanted

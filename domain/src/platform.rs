@@ -3,7 +3,7 @@
 mod requests;
 mod view_generation;
 
-pub use requests::{RequestRebuild, RequestRetry};
+pub use requests::{AskOfView, Wish};
 pub use view_generation::{
     Building, ChangeViewGeneration, ViewGeneration, ViewGenerationCommand, ViewGenerationError,
     ViewGenerationEvent, ViewGenerationState, platform_organization, view_generation_id,

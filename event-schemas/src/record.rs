@@ -114,11 +114,12 @@ pub fn decode(bytes: &[u8]) -> Result<StoredEvent, RecordError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::envelope::GENESIS;
 
-    fn event() -> StoredEvent {
+    /// The golden transfer's first event.
+    pub(crate) fn event() -> StoredEvent {
         let envelope: Envelope =
             serde_json::from_slice(include_bytes!("../golden/envelope.json")).expect("the golden envelope");
         let payload = include_bytes!("../golden/transfer.requested.v1.json").to_vec();

@@ -8,7 +8,7 @@ use vaultstream_event_schemas::{Grounds, StreamId, StreamKind};
 
 use super::connection::Ask;
 use super::output::{facts, print};
-use super::request::{fresh_key, keyed};
+use super::request::post;
 use super::{Done, Ended};
 
 /// What is to be erased.
@@ -48,13 +48,7 @@ pub async fn run(ask: Ask, erase: Asked) -> Done {
         data: erase.confirm,
         grounds,
     };
-    let key = erase.idempotency_key.unwrap_or_else(fresh_key);
-    let with = With {
-        idempotency_key: Some(&key),
-        ..With::default()
-    };
-    let answer = ask.client.post::<_, Erasure>("/v1/erasures", &body, with).await;
-    let erased = keyed(answer, &key)?.body;
+    let erased: Erasure = post(&ask, "/v1/erasures", &body, erase.idempotency_key).await?;
     print(ask.output, &erased, || shown(&erased))
 }
 

@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use vaultstream_client::ClientError;
+use vaultstream_client::http::With;
 use vaultstream_domain::ports::Ids;
 use vaultstream_infra_runtime::SystemIds;
 
 use super::Ended;
+use super::connection::Ask;
 
 /// The path of a page with these parameters, values escaped.
 pub fn page_path(path: &str, limit: u16, parameters: &[(&str, Option<&str>)]) -> String {
@@ -44,6 +48,21 @@ pub fn keyed<T>(answer: Result<T, ClientError>, key: &str) -> Result<T, Ended> {
             idempotency_key: key.to_owned(),
         },
     })
+}
+
+/// Posts under the sender's key, or a fresh one; the answer's body.
+pub async fn post<B: Serialize + Sync, A: DeserializeOwned>(
+    ask: &Ask,
+    path: &str,
+    body: &B,
+    key: Option<String>,
+) -> Result<A, Ended> {
+    let key = key.unwrap_or_else(fresh_key);
+    let with = With {
+        idempotency_key: Some(&key),
+        ..With::default()
+    };
+    Ok(keyed(ask.client.post(path, body, with).await, &key)?.body)
 }
 
 #[cfg(test)]

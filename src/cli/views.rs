@@ -10,7 +10,7 @@ use vaultstream_client::{Page, RebuildAccepted, RebuildStatus, RebuildView, View
 
 use super::connection::Ask;
 use super::output::{print, table};
-use super::request::{fresh_key, keyed};
+use super::request::post;
 use super::{Done, Ended};
 
 /// How often a rebuild that is waited for is looked at.
@@ -122,14 +122,8 @@ async fn rebuild(ask: &Ask, asked: Rebuild) -> Done {
         family: asked.family,
         reason: asked.reason,
     };
-    let key = asked.idempotency_key.unwrap_or_else(fresh_key);
-    let with = With {
-        idempotency_key: Some(&key),
-        ..With::default()
-    };
     let path = format!("/v1/views/{}/rebuilds", asked.view);
-    let answer = ask.client.post::<_, RebuildAccepted>(&path, &body, with).await;
-    let accepted = keyed(answer, &key)?.body;
+    let accepted: RebuildAccepted = post(ask, &path, &body, asked.idempotency_key).await?;
     let Some(seconds) = asked.wait else {
         return print(ask.output, &accepted, || {
             let row =

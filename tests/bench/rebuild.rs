@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::Event;
@@ -29,10 +28,9 @@ use vaultstream_infra_runtime::{SystemClock, TokioSpawn};
 use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog, SqliteViews, Synchronous, ViewOptions};
 use vaultstream_kernel::tailer::{TailOptions, Tailer};
 use vaultstream_kernel::{LogBus, TracingObserver};
-use vaultstream_projectors::projector::Source;
 use vaultstream_projectors::read::{PageRequest, TransferFilter, TransferSort};
 use vaultstream_projectors::{
-    Generations, Projector, ProjectorOptions, ProjectorParts, Reads, ReadsParts, SwitchGenerations, ViewName,
+    Generations, OnlyNumbers, Projector, ProjectorOptions, ProjectorParts, Reads, ReadsParts, ViewName,
     Watermarks,
 };
 
@@ -134,32 +132,6 @@ pub async fn read(reads: Reads, stop: Arc<AtomicBool>) -> Result<usize> {
     Ok(count)
 }
 
-/// Numbers generations; nothing is written down here.
-#[derive(Default)]
-struct Numbers(AtomicU32);
-
-#[async_trait]
-impl SwitchGenerations for Numbers {
-    async fn start(&self, _: &Family, _: ViewName, _: &str) -> Result<u32, Source> {
-        Ok(self.0.fetch_add(1, Ordering::SeqCst) + 2)
-    }
-    async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
-        Ok(())
-    }
-    async fn retried(
-        &self,
-        _: &Family,
-        _: ViewName,
-        _: u32,
-        _: vaultstream_projectors::Retried,
-    ) -> Result<(), Source> {
-        Ok(())
-    }
-    async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
-        Ok(())
-    }
-}
-
 pub struct Node {
     pub log: Arc<SqliteLog>,
     pub family: Family,
@@ -202,7 +174,7 @@ impl Node {
             registry: registry.clone(),
             generations: generations.clone(),
             watermarks: watermarks.clone(),
-            switch: Arc::new(Numbers::default()),
+            switch: Arc::new(OnlyNumbers::default()),
             observer: Arc::new(vaultstream_projectors::Unobserved),
             options: ProjectorOptions::default(),
         });

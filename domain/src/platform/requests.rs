@@ -8,11 +8,22 @@ use super::view_generation::{ViewGeneration, ViewGenerationCommand};
 use crate::error::DomainError;
 use crate::transact::{Change, States, Transact};
 
-/// Asks for rebuilds of a view, in one family or in several at once: all are asked for or none.
+/// What can be asked of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// That it be folded again from the log.
+    Rebuild,
+    /// That what is parked of it be folded again.
+    Retry,
+}
+
+/// Asks something of a view, in one family or in several at once: all are asked or none.
 #[derive(Debug, Clone)]
-pub struct RequestRebuild {
+pub struct AskOfView {
     /// The platform's organization.
     pub organization: OrganizationId,
+    /// What.
+    pub wish: Wish,
     /// The view.
     pub view: String,
     /// Where: the stream of the view's generations in each family.
@@ -21,9 +32,22 @@ pub struct RequestRebuild {
     pub reason: String,
 }
 
-impl Transact for RequestRebuild {
+impl AskOfView {
+    fn command(&self, family: &Family) -> ViewGenerationCommand {
+        let (family, reason, view) = (family.to_string(), self.reason.clone(), self.view.clone());
+        match self.wish {
+            Wish::Rebuild => ViewGenerationCommand::Request(v1::RebuildRequested { family, reason, view }),
+            Wish::Retry => ViewGenerationCommand::Retry(v1::RetryRequested { family, reason, view }),
+        }
+    }
+}
+
+impl Transact for AskOfView {
     fn name(&self) -> &'static str {
-        "platform.request_rebuild"
+        match self.wish {
+            Wish::Rebuild => "platform.request_rebuild",
+            Wish::Retry => "platform.request_retry",
+        }
     }
     fn shard(&self) -> ShardNumber {
         self.organization.shard()
@@ -33,50 +57,7 @@ impl Transact for RequestRebuild {
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         let ask = |(id, family): &(ViewGenerationId, Family)| {
-            let asked = v1::RebuildRequested {
-                family: family.to_string(),
-                reason: self.reason.clone(),
-                view: self.view.clone(),
-            };
-            let command = ViewGenerationCommand::Request(asked);
-            states.decide::<ViewGeneration>(*id, &command, self.organization, Owner::Itself)
-        };
-        self.stores.iter().map(ask).collect()
-    }
-}
-
-/// Asks that what is parked of a view be folded again, in one family or in several at once: all are asked for or none.
-#[derive(Debug, Clone)]
-pub struct RequestRetry {
-    /// The platform's organization.
-    pub organization: OrganizationId,
-    /// The view.
-    pub view: String,
-    /// Where: the stream of the view's generations in each family.
-    pub stores: Vec<(ViewGenerationId, Family)>,
-    /// Why.
-    pub reason: String,
-}
-
-impl Transact for RequestRetry {
-    fn name(&self) -> &'static str {
-        "platform.request_retry"
-    }
-    fn shard(&self) -> ShardNumber {
-        self.organization.shard()
-    }
-    fn reads(&self) -> Vec<StreamId> {
-        self.stores.iter().map(|(id, _)| (*id).into()).collect()
-    }
-    fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
-        let ask = |(id, family): &(ViewGenerationId, Family)| {
-            let asked = v1::RetryRequested {
-                family: family.to_string(),
-                reason: self.reason.clone(),
-                view: self.view.clone(),
-            };
-            let command = ViewGenerationCommand::Retry(asked);
-            states.decide::<ViewGeneration>(*id, &command, self.organization, Owner::Itself)
+            states.decide::<ViewGeneration>(*id, &self.command(family), self.organization, Owner::Itself)
         };
         self.stores.iter().map(ask).collect()
     }

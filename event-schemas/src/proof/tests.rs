@@ -1,29 +1,12 @@
 //! A proof over a small tree, and every way of spoiling it.
 
 use super::*;
-use crate::canonical;
 use crate::checkpoint::ShardRoot;
-use crate::clock::Hlc;
-use crate::envelope::{Envelope, GENESIS, event_hash};
 use crate::merkle::{Frontier, PathBuilder};
 use crate::note::tests::signed;
+use crate::record::tests::event;
 
 const SIZE: u64 = 100;
-
-fn event() -> StoredEvent {
-    let envelope: Envelope =
-        serde_json::from_slice(include_bytes!("../../golden/envelope.json")).expect("the golden envelope");
-    let payload = include_bytes!("../../golden/transfer.requested.v1.json").to_vec();
-    let bytes = canonical::to_bytes(&envelope).expect("canonical");
-    StoredEvent {
-        position: 42,
-        hlc: Hlc(1_795_000_000_000_004),
-        hash: event_hash(&bytes, &payload, &GENESIS),
-        previous: GENESIS,
-        envelope,
-        payload,
-    }
-}
 
 fn leaf(event: &StoredEvent) -> Hash {
     leaf_hash(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::platform::{
-    RequestRebuild, ViewGenerationState, platform_organization, view_generation_id,
+    AskOfView, ViewGenerationState, Wish, platform_organization, view_generation_id,
 };
 use vaultstream_domain::ports::view_store::{Flush, RowWrite};
 use vaultstream_domain::ports::{Ids, ViewStore};
@@ -69,8 +69,9 @@ impl Operated {
         let stores = families
             .iter()
             .map(|f| (view_generation_id(registry, f, name.as_str()), f.clone()));
-        let use_case = RequestRebuild {
+        let use_case = AskOfView {
             organization: platform_organization(registry),
+            wish: Wish::Rebuild,
             view: name.as_str().to_owned(),
             stores: stores.collect(),
             reason: "asked by a test".to_owned(),

@@ -1,7 +1,7 @@
 //! What is parked is tried again without a restart when an operator asks for it: every other key is untouched meanwhile,
 //! and the order of the parked events is kept.
 
-use vaultstream_domain::platform::{RequestRetry, platform_organization, view_generation_id};
+use vaultstream_domain::platform::{AskOfView, Wish, platform_organization, view_generation_id};
 use vaultstream_domain::ports::ViewStore;
 use vaultstream_domain::ports::view_store::{Flush, RowKey, RowWrite, ViewRef};
 use vaultstream_domain::transfer::TransferEvent as T;
@@ -54,8 +54,9 @@ async fn born(node: &Node, transfer: TransferId) -> Hlc {
 
 async fn retry(operated: &Operated) {
     let registry = &operated.node.registry;
-    let request = RequestRetry {
+    let request = AskOfView {
         organization: platform_organization(registry),
+        wish: Wish::Retry,
         view: VIEW.as_str().to_owned(),
         stores: vec![(view_generation_id(registry, &family(), VIEW.as_str()), family())],
         reason: "the row was put back".to_owned(),

@@ -137,7 +137,7 @@ impl Recorder {
                     _ = begun.wait_for(|begun| *begun) => is_ending = true,
                 }
                 let Some(recorder) = weak.upgrade() else { return };
-                recorder.write_counts(|_| true).await;
+                recorder.write_counts().await;
             }
         };
         parts
@@ -190,8 +190,8 @@ impl Recorder {
         (key, is_new)
     }
 
-    /// Writes what was counted of the questions that `wanted` names; forgets those whose window is over.
-    async fn write_counts(&self, wanted: impl Fn(&Key) -> bool) {
+    /// Writes what was counted; forgets questions whose window is over.
+    async fn write_counts(&self) {
         let now = self.clock.now();
         let keys: Vec<Key> = {
             let mut waiting = self.waiting.lock().await;
@@ -199,7 +199,7 @@ impl Recorder {
                 now.as_micros() - w.since.as_micros() >= i64::try_from(WINDOW_MS * 1_000).unwrap_or(i64::MAX)
             };
             waiting.retain(|_, w| w.reads > 0 || w.seen.events > 0 || !over(w));
-            waiting.keys().filter(|key| wanted(key)).cloned().collect()
+            waiting.keys().cloned().collect()
         };
         for key in keys {
             if let Err(error) = self.write(&key).await {

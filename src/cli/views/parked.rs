@@ -9,7 +9,7 @@ use vaultstream_client::{Page, ParkedStream, RetryAccepted, RetryView, View};
 
 use super::super::connection::Ask;
 use super::super::output::{print, table};
-use super::super::request::{fresh_key, keyed, page_path};
+use super::super::request::{page_path, post};
 use super::super::{Done, Ended};
 use super::{LOOK, checked, shown, views};
 
@@ -91,14 +91,8 @@ pub async fn retry(ask: &Ask, asked: Retry) -> Done {
         family: asked.family,
         reason: asked.reason,
     };
-    let key = asked.idempotency_key.unwrap_or_else(fresh_key);
-    let with = With {
-        idempotency_key: Some(&key),
-        ..With::default()
-    };
     let path = format!("/v1/views/{}/retries", asked.view);
-    let answer = ask.client.post::<_, RetryAccepted>(&path, &body, with).await;
-    let accepted = keyed(answer, &key)?.body;
+    let accepted: RetryAccepted = post(ask, &path, &body, asked.idempotency_key).await?;
     let Some(seconds) = asked.wait else {
         return print(ask.output, &accepted, || {
             let row = |family: &String| vec![accepted.view.clone(), family.clone()];

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use async_trait::async_trait;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -23,40 +22,13 @@ use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, MemoryCache, SystemClock, S
 use vaultstream_infra_sqlite::{Options, SqliteLog, SqliteViews, ViewOptions};
 use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{LogBus, Tailer, TracingObserver};
-use vaultstream_projectors::projector::{
-    Projector, ProjectorOptions, ProjectorParts, Source, SwitchGenerations,
-};
-use vaultstream_projectors::{Generations, Reads, ReadsParts, ViewName, Watermarks};
+use vaultstream_projectors::projector::{Projector, ProjectorOptions, ProjectorParts};
+use vaultstream_projectors::{Generations, NoRebuilds, Reads, ReadsParts, ViewName, Watermarks};
 use vaultstream_query_api::answers::Answers;
 use vaultstream_query_api::hub::{Hub, HubParts};
 use vaultstream_query_api::{Drain, Heads, Services, Unobserved};
 
 use crate::tenant::ASSET;
-
-/// Nothing is rebuilt here.
-struct NoRebuild;
-
-#[async_trait]
-impl SwitchGenerations for NoRebuild {
-    async fn start(&self, _: &Family, _: ViewName, _: &str) -> Result<u32, Source> {
-        Err("the bench rebuilds nothing".into())
-    }
-    async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
-        Err("the bench rebuilds nothing".into())
-    }
-    async fn retried(
-        &self,
-        _: &Family,
-        _: ViewName,
-        _: u32,
-        _: vaultstream_projectors::Retried,
-    ) -> Result<(), Source> {
-        Ok(())
-    }
-    async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
-        Ok(())
-    }
-}
 
 /// A query side.
 pub struct Side {
@@ -183,7 +155,7 @@ async fn project(log: &Arc<dyn EventLog>, store: &Arc<dyn ViewStore>) -> Result<
         registry: log.registry(),
         generations: Arc::clone(&generations),
         watermarks: Arc::clone(&watermarks),
-        switch: Arc::new(NoRebuild),
+        switch: Arc::new(NoRebuilds),
         observer: Arc::new(vaultstream_projectors::Unobserved),
         options: ProjectorOptions::default(),
     });

@@ -37,6 +37,25 @@ fn shard_number(n: i32) -> ShardNumber {
     ShardNumber(u16::try_from(n).unwrap_or(u16::MAX))
 }
 
+/// The rows of a shard above `after`, at most `limit`.
+async fn range(
+    database: &Database,
+    statement: &'static str,
+    shard: ShardNumber,
+    (after, limit): (u64, usize),
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let last = signed(after.saturating_add(limit as u64));
+    let read = |pool: PgPool| async move {
+        sqlx::query(statement)
+            .bind(i32::from(shard.0))
+            .bind(signed(after))
+            .bind(last)
+            .fetch_all(&pool)
+            .await
+    };
+    database.reading(read).await
+}
+
 /// Events of a shard above `after`.
 pub(super) async fn by_shard(
     database: &Database,
@@ -44,16 +63,8 @@ pub(super) async fn by_shard(
     after: u64,
     limit: usize,
 ) -> Result<Vec<StoredEvent>, LogError> {
-    let last = signed(after.saturating_add(limit as u64));
-    let read = |pool: PgPool| async move {
-        sqlx::query(BY_SHARD)
-            .bind(i32::from(shard.0))
-            .bind(signed(after))
-            .bind(last)
-            .fetch_all(&pool)
-            .await
-    };
-    let rows = database.reading(read).await.map_err(failed("read a shard"))?;
+    let rows = range(database, BY_SHARD, shard, (after, limit)).await;
+    let rows = rows.map_err(failed("read a shard"))?;
     rows.iter().map(|row| event(row, shard)).collect()
 }
 
@@ -70,16 +81,7 @@ pub(super) async fn leaves(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Leaf>, LogError> {
-    let last = signed(after.saturating_add(limit as u64));
-    let read = |pool: PgPool| async move {
-        sqlx::query(LEAVES)
-            .bind(i32::from(shard.0))
-            .bind(signed(after))
-            .bind(last)
-            .fetch_all(&pool)
-            .await
-    };
-    let rows = database.reading(read).await;
+    let rows = range(database, LEAVES, shard, (after, limit)).await;
     let rows = rows.map_err(failed("read the leaves of a shard"))?;
     let leaves = rows.iter().map(|row| {
         let position: i64 = row.try_get(0).map_err(failed("read a leaf"))?;

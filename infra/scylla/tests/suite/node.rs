@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::ports::{Bus, EventLog, ViewStore};
@@ -15,10 +13,9 @@ use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog, Synchronous};
 use vaultstream_kernel::tailer::{TailOptions, Tailer};
 use vaultstream_kernel::{LogBus, TracingObserver};
 use vaultstream_projectors::dump::dump;
-use vaultstream_projectors::projector::Source;
 use vaultstream_projectors::views::view;
 use vaultstream_projectors::{
-    Generations, Projector, ProjectorOptions, ProjectorParts, Reads, ReadsParts, SwitchGenerations, ViewName,
+    Generations, OnlyNumbers, Projector, ProjectorOptions, ProjectorParts, Reads, ReadsParts, ViewName,
     Watermarks,
 };
 
@@ -54,32 +51,6 @@ pub fn log() -> (Arc<SqliteLog>, tempfile::TempDir) {
         ..LogOptions::new(dir.path().join("log.db"), families())
     };
     (Arc::new(SqliteLog::open(&options).expect("the log opens")), dir)
-}
-
-/// Keeps numbers only.
-#[derive(Default)]
-struct Numbers(AtomicU32);
-
-#[async_trait]
-impl SwitchGenerations for Numbers {
-    async fn start(&self, _: &Family, _: ViewName, _: &str) -> Result<u32, Source> {
-        Ok(self.0.fetch_add(1, Ordering::SeqCst) + 2)
-    }
-    async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
-        Ok(())
-    }
-    async fn retried(
-        &self,
-        _: &Family,
-        _: ViewName,
-        _: u32,
-        _: vaultstream_projectors::Retried,
-    ) -> Result<(), Source> {
-        Ok(())
-    }
-    async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
-        Ok(())
-    }
 }
 
 pub struct Node {
@@ -119,7 +90,7 @@ impl Node {
             registry: registry.clone(),
             generations: generations.clone(),
             watermarks: watermarks.clone(),
-            switch: Arc::new(Numbers::default()),
+            switch: Arc::new(OnlyNumbers::default()),
             observer: Arc::new(vaultstream_projectors::Unobserved),
             options,
         });

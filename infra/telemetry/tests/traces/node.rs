@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::CommandContext;
@@ -14,35 +13,9 @@ use vaultstream_infra_runtime::{SystemClock, SystemIds, TokioSpawn};
 use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog, SqliteViews, Synchronous, ViewOptions};
 use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{Executor, LogBus, Options, Ports, Tailer, TracingObserver};
-use vaultstream_projectors::projector::Source;
 use vaultstream_projectors::{
-    Generations, Projector, ProjectorOptions, ProjectorParts, SwitchGenerations, ViewName, Watermarks,
+    Generations, NoRebuilds, Projector, ProjectorOptions, ProjectorParts, Watermarks,
 };
-
-/// Nothing is rebuilt here.
-struct Never;
-
-#[async_trait]
-impl SwitchGenerations for Never {
-    async fn start(&self, _: &Family, _: ViewName, _: &str) -> Result<u32, Source> {
-        Err("no rebuilds in this test".into())
-    }
-    async fn switch(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
-        Err("no rebuilds in this test".into())
-    }
-    async fn retried(
-        &self,
-        _: &Family,
-        _: ViewName,
-        _: u32,
-        _: vaultstream_projectors::Retried,
-    ) -> Result<(), Source> {
-        Ok(())
-    }
-    async fn abandon(&self, _: &Family, _: ViewName, _: u32, _: &str) -> Result<(), Source> {
-        Err("no rebuilds in this test".into())
-    }
-}
 
 /// A log, an executor, a projector.
 #[derive(Clone)]
@@ -87,7 +60,7 @@ impl Node {
             registry: log.registry(),
             generations: Arc::new(Generations::default()),
             watermarks: Arc::new(Watermarks::default()),
-            switch: Arc::new(Never),
+            switch: Arc::new(NoRebuilds),
             observer: Arc::new(vaultstream_projectors::Unobserved),
             options: ProjectorOptions::default(),
         });
