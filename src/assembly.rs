@@ -107,7 +107,7 @@ impl Assembly {
         config: &Config,
         roles: &Roles,
         observed: &Arc<Observed>,
-        folding: &Handle,
+        (folding, deciding): (&Handle, &Handle),
         stop: &CancellationToken,
     ) -> Result<Self> {
         let observer: Arc<dyn Observer> = observed.clone();
@@ -137,7 +137,7 @@ impl Assembly {
         let ports = Ports {
             log: log.clone(),
             clock: clock.clone(),
-            spawn: spawn.clone(),
+            spawn: Arc::new(TokioSpawn::new(deciding.clone())),
             observer: observer.clone(),
         };
         let options = ExecutorOptions::default();

@@ -57,6 +57,12 @@ pub fn run(file: Option<&Path>, overrides: &Overrides, roles: &Roles, demo: bool
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Folding may be late; a command that somebody waits for may not. In a cluster nobody shares a process with doors.
     let folding = give_way::runtime(config.assembly.kind == Kind::Embedded)?;
+    // Deciding is one task that everybody waits for: it does not stand in line behind those whom it has just answered.
+    let deciding = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("deciding")
+        .enable_all()
+        .build()?;
     let telemetry = {
         let _inside = runtime.enter();
         let spans = SpanOptions {
@@ -69,13 +75,26 @@ pub fn run(file: Option<&Path>, overrides: &Overrides, roles: &Roles, demo: bool
         };
         Telemetry::start(&logs, &spans, &metrics)?
     };
-    let served = runtime.block_on(serve(config, roles, &metrics, folding.handle(), demo));
+    let served = runtime.block_on(serve(
+        config,
+        roles,
+        &metrics,
+        (folding.handle(), deciding.handle()),
+        demo,
+    ));
     folding.shutdown_background();
+    deciding.shutdown_background();
     telemetry.shutdown();
     served
 }
 
-async fn serve(config: Config, roles: &Roles, metrics: &Metrics, folding: &Handle, demo: bool) -> Result<()> {
+async fn serve(
+    config: Config,
+    roles: &Roles,
+    metrics: &Metrics,
+    apart: (&Handle, &Handle),
+    demo: bool,
+) -> Result<()> {
     let stop = CancellationToken::new();
     let dashboard = Dashboard::read(&config.web_dir)?;
     // The port is taken first: a second process fails before it touches anything.
@@ -87,7 +106,7 @@ async fn serve(config: Config, roles: &Roles, metrics: &Metrics, folding: &Handl
     })?;
     let address = listener.local_addr()?;
     let observed = Arc::new(Observed::new(metrics.clone()));
-    let assembly = Assembly::open(&config, roles, &observed, folding, &stop).await?;
+    let assembly = Assembly::open(&config, roles, &observed, apart, &stop).await?;
     let seeds = seeds(&config, &assembly);
     if roles.has(Role::Migrate) {
         seeds.platform().await?;

@@ -10,6 +10,7 @@ const MAX_BYTES = 8 * 1024 * 1024;
 const at = (id) => document.getElementById(id);
 
 function show(lines) {
+  at("verdict").hidden = false;
   at("verdict").textContent = WORDS[lines[0]] ?? lines[0];
   at("facts").replaceChildren(
     ...lines.slice(1).map((line) => {

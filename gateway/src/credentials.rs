@@ -43,7 +43,12 @@ pub type BeforeLookup<'a> = Option<&'a dyn Toll>;
 pub struct Credentials {
     directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
+    /// Turns of those whom nobody remembers: one of a stream looks it up, the others find what it brought.
+    lookups: Arc<[tokio::sync::Mutex<()>; LOOKUPS]>,
 }
+
+/// Streams that are looked up for strangers at the same time.
+const LOOKUPS: usize = 64;
 
 fn refused() -> ApiError {
     ApiError::new(ErrorCode::Unauthenticated).detail("the credential is unknown, wrong, expired or revoked")
@@ -51,8 +56,12 @@ fn refused() -> ApiError {
 
 impl Credentials {
     /// Over what the directory keeps.
-    pub const fn new(directory: Arc<Directory>, clock: Arc<dyn Clock>) -> Self {
-        Self { directory, clock }
+    pub fn new(directory: Arc<Directory>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            directory,
+            clock,
+            lookups: Arc::new(std::array::from_fn(|_| tokio::sync::Mutex::new(()))),
+        }
     }
 
     /// Who presents this.
@@ -110,10 +119,22 @@ impl Credentials {
         if let Some(known) = self.directory.kept(stream).await {
             return Ok(known);
         }
-        if let (Some(toll), true) = (before, is_stranger) {
-            toll.pay().await?;
+        let Some(toll) = before.filter(|_| is_stranger) else {
+            return self.directory.fresh(stream).await?.ok_or_else(refused);
+        };
+        // A client that opens all its connections at once, to a process that has just started, pays once.
+        let _turn = self.turn(stream).lock().await;
+        if let Some(known) = self.directory.kept(stream).await {
+            return Ok(known);
         }
+        toll.pay().await?;
         self.directory.fresh(stream).await?.ok_or_else(refused)
+    }
+
+    fn turn(&self, stream: StreamId) -> &tokio::sync::Mutex<()> {
+        // The last byte of an id is random.
+        let [.., byte] = *stream.id.as_bytes();
+        &self.lookups[usize::from(byte) % LOOKUPS]
     }
 
     async fn key(

@@ -38,6 +38,9 @@ pub const SEND_WITHIN: Duration = Duration::from_secs(10);
 pub const MAX_OPERATIONS: usize = 32;
 /// Messages a client may send in a second.
 pub const MAX_MESSAGES: u32 = 100;
+/// What a socket reads at once. It is held for as long as the socket lives and cleared before every read, so it is as
+/// small as what clients send between two items: a `ping`, a `complete`. A longer message takes several reads.
+const READ_BUFFER: usize = 4 << 10;
 /// The longest operation id.
 pub const MAX_ID: usize = 128;
 
@@ -67,6 +70,7 @@ pub async fn upgrade(State(parts): State<Arc<Parts>>, request: Request) -> Resul
     let upgrade = upgrade
         .max_message_size(limits::MAX_BODY)
         .max_frame_size(limits::MAX_BODY)
+        .read_buffer_size(READ_BUFFER)
         .max_write_buffer_size(1024 * 1024)
         .on_failed_upgrade(|error| tracing::debug!(%error, "an upgrade failed"));
     let drain = parts.services.drain.clone();

@@ -4,6 +4,7 @@
 
 import test, { after, before } from "node:test";
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { BASE, accessible, fits, given, launch, open, shot } from "./page.mjs";
 import { addressOf, fillTransfer, focused, live, reaches, rest, signIn, stranger, tabTo } from "./steps.mjs";
 
@@ -284,6 +285,29 @@ for (const look of ["light", "dark", "phone"]) {
     view.forgive(/404/);
   });
 }
+
+journey("a proof is checked in the browser alone", "light", async (view) => {
+  const { page } = view;
+  const sample = (name) => new URL(`../../dashboard-web/proof/${name}`, import.meta.url).pathname;
+  await signIn(view);
+  await page.getByRole("link", { name: "Check a proof" }).click();
+  await page.getByRole("heading", { level: 1, name: "Check a proof" }).waitFor();
+  await accessible(view, "proof");
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await page.getByLabel(/^Proof, as/).setInputFiles(sample("sample.json"));
+  await page.getByLabel(/^Public keys/).setInputFiles(sample("sample.keys"));
+  await page.getByRole("button", { name: "Check", exact: true }).click();
+  await page.getByRole("heading", { name: "The proof holds" }).waitFor();
+  await shot(view, "proof");
+  const proof = JSON.parse(readFileSync(sample("sample.json"), "utf8"));
+  proof.path[0] = proof.path[0].replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
+  const forged = JSON.stringify(proof);
+  await page.getByLabel(/^Proof, as/).setInputFiles({ name: "forged.json", mimeType: "application/json", buffer: Buffer.from(forged) });
+  await page.getByRole("button", { name: "Check", exact: true }).click();
+  await page.getByRole("heading", { name: "The proof does NOT hold" }).waitFor();
+  assert.deepEqual(asked, [], "nothing is sent");
+});
 
 journey("menu sheet opens and closes", "phone", async (view) => {
   const { page } = view;

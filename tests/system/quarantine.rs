@@ -18,6 +18,7 @@ use vaultstream_projectors::ViewName;
 use vaultstream_projectors::tables::{self, key, t};
 use vaultstream_projectors::views::{tables_of, view};
 
+use crate::browser;
 use crate::cluster::{Build, Roles};
 use crate::eyes::Scrape;
 use crate::people::{Person, ended, printed};
@@ -278,6 +279,39 @@ async fn poison_should_park_its_key_and_heal_in_order_on_one_machine() -> Result
     let tenant = Person::with(&product, setup.data_dir().join("demo.key"));
     let operator = Person::with(&product, setup.data_dir().join("platform.key"));
     is_parked_and_healed(&product, (&tenant, &operator), &damage, &transfer, &product.base).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operator_should_see_what_is_parked_and_have_it_folded_again_in_a_browser() -> Result<()> {
+    let setup = browser::with_dashboard()?;
+    let mut product = setup.start()?;
+    let (_, vault, transfer) = waiting(&product).await?;
+    ensure!(product.process.terminate().await?.success());
+    let file = setup.data_dir().join("views/views-eth_sandbox.db");
+    let damage = Damage::done(InFile { file, vault }).await?;
+    let product = setup.start()?;
+    let tenant = Person::with(&product, setup.data_dir().join("demo.key"));
+    let operator = Person::with(&product, setup.data_dir().join("platform.key"));
+    tenant.reads(&["transfer", "approve", &transfer]).await?;
+    product.completed(&transfer).await?;
+    // All that happened to it is folded or parked, and how many streams that left does not change any more.
+    let view = until("it is parked", || async {
+        let view = of_view(&operator).await?;
+        Ok((view["quarantined"] != 0 && view["position"] == view["head"]).then_some(view))
+    })
+    .await?;
+    let count = view["quarantined"].to_string();
+    let key = std::fs::read_to_string(setup.data_dir().join("platform.key"))?;
+    let phase = |name| {
+        [
+            ("PHASE", name),
+            ("STREAM", transfer.as_str()),
+            ("COUNT", count.as_str()),
+        ]
+    };
+    browser::walk("operations.mjs", &product, key.trim(), &phase("damaged"))?;
+    damage.mend().await?;
+    browser::walk("operations.mjs", &product, key.trim(), &phase("mended"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

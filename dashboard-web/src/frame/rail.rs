@@ -76,7 +76,10 @@ pub fn rail(app: App, waiting: Waiting, sheet: RwSignal<bool>) -> AnyView {
     view! {
         <nav id="rail" class="rail" aria-label=say(Word::NavLabel) data-open=move || sheet.get().to_string()>
             <ul>{links}</ul>
-            <div class="foot"><span>{zone}</span><span class="mono">{build}</span></div>
+            <div class="foot">
+                <a href="/operations.html">{say(Word::FootProjections)}</a><a href="/proof.html">{say(Word::FootProof)}</a>
+                <span>{zone}</span><span class="mono">{build}</span>
+            </div>
         </nav>
         {veil}
     }

@@ -43,6 +43,8 @@ sentences! {
     SandboxSentence = "Money on {chains} is worth nothing.";
     BuildLine = "Build {build}";
     ZoneLine = "Times are in {zone}";
+    FootProjections = "Projections";
+    FootProof = "Check a proof";
     WaitingCount = "{count} waiting";
 
     // live

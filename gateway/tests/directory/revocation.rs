@@ -225,3 +225,19 @@ async fn known_credential_should_pay_no_strangers_toll_while_the_bus_fails() {
         assert!(two.ask(&two.key.1).await.is_some());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_credential_should_pay_one_strangers_toll_for_all_its_connections() {
+    let two = Arc::new(Two::start().await);
+    let (_, per_address) = DoorParts::DEFAULT_QUOTAS;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..4 * per_address.burst {
+        let two = Arc::clone(&two);
+        asking.spawn(async move { two.ask(&two.key.1).await.is_some() });
+    }
+    let answers = asking.join_all().await;
+    assert!(
+        answers.iter().all(|is_let_in| *is_let_in),
+        "all of them are let in"
+    );
+}

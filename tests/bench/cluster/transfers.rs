@@ -105,7 +105,7 @@ async fn sustained(
 }
 
 /// Events of the chains.
-async fn events(log: &Arc<dyn EventLog>) -> Result<u64> {
+pub async fn events(log: &Arc<dyn EventLog>) -> Result<u64> {
     let (registry, heads) = (log.registry(), log.heads().await?);
     let chains = registry
         .entries()

@@ -23,7 +23,7 @@ use vaultstream_infra_sqlite::{Options, SqliteLog, SqliteViews, ViewOptions};
 use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{LogBus, Tailer, TracingObserver};
 use vaultstream_projectors::projector::{Projector, ProjectorOptions, ProjectorParts};
-use vaultstream_projectors::{Generations, NoRebuilds, Reads, ReadsParts, ViewName, Watermarks};
+use vaultstream_projectors::{Generations, NoRebuilds, Reads, ReadsParts, Watermarks};
 use vaultstream_query_api::answers::Answers;
 use vaultstream_query_api::hub::{Hub, HubParts};
 use vaultstream_query_api::{Drain, Heads, Services, Unobserved};
