@@ -20,8 +20,7 @@ pub fn walk(script: &str, product: &Product, key: &str, more: &[(&str, &str)]) -
     std::fs::write(&key_file, key)?;
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
     // Whoever wants to look at the pictures names a directory that outlives the run.
-    let pictures =
-        std::env::var_os("PICTURES_DIR").map_or_else(|| shots.path().to_owned(), Into::into);
+    let pictures = std::env::var_os("PICTURES_DIR").map_or_else(|| shots.path().to_owned(), Into::into);
     let output = Command::new("node")
         .arg(scripts.join(script))
         .env("BASE_URL", &product.base)
