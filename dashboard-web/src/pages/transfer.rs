@@ -228,6 +228,11 @@ fn list(app: App, t: &Seen) -> AnyView {
         view! { <a href=format!("/vaults/{}", t.vault_id)>{t.vault.name.clone()}</a>" "{from} }.into_any();
     let to =
         view! { {address_full(&t.destination)}{copy(Word::WhatAddress, t.destination.clone())} }.into_any();
+    let memo = if t.memo_erased {
+        Some(say(Word::FactErased).to_owned())
+    } else {
+        t.memo.clone()
+    };
     let facts: Vec<Option<AnyView>> = vec![
         words(Word::FactFailure, why),
         words(Word::FactAmount, Some(amount)),
@@ -244,7 +249,7 @@ fn list(app: App, t: &Seen) -> AnyView {
             Some(sentences::actor(&t.requested_by, &me)),
         ),
         words(Word::FactExternalId, t.external_id.clone()),
-        words(Word::FactMemo, t.memo.clone()),
+        words(Word::FactMemo, memo),
         words(Word::FactExpires, lapses),
         Some(hash(Word::FactId, Word::WhatId, t.id.clone())),
     ];

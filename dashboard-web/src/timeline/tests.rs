@@ -50,7 +50,7 @@ fn transfer(status: &str, execution: Option<&str>, entries: &[String]) -> Transf
         r#"{{"id":"trf_1","status":"{status}","terminal":{terminal},"vaultId":"vlt_1","vault":{{"name":"Operations"}},
             "account":{{"address":"0xaa"}},"chain":{{"id":"eip155:31337","name":"Sandbox","sandbox":true}},
             "amount":{{"asset":"eip155:31337/slip44:60","minor":"5","decimals":18,"symbol":"ETH"}},"destination":"0xbb",
-            "feeMax":null,"fee":null,"externalId":null,"memo":null,"requestedAt":"2026-11-21T10:00:00Z","requestedBy":"session:ses_1",
+            "feeMax":null,"fee":null,"externalId":null,"memo":null,"memoErased":false,"requestedAt":"2026-11-21T10:00:00Z","requestedBy":"session:ses_1",
             "expiresAt":"2026-11-22T10:00:00Z","rule":null,"approvalsNeeded":1,"approvals":0,"reason":null,"version":1,
             "failure":null,"executions":[{executions}],"timeline":{{"nodes":[{}],"pageInfo":{{"hasPreviousPage":false}}}}}}"#,
         entries.join(",")

@@ -264,6 +264,7 @@ sentences! {
     FactRule = "Rule";
     FactExternalId = "Your id";
     FactMemo = "Note";
+    FactErased = "Erased, as somebody's personal data";
     FactExpires = "Lapses";
     FactFailure = "Why";
     FactId = "Id";
