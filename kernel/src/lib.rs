@@ -13,6 +13,8 @@ mod line;
 pub mod load;
 pub mod log_bus;
 pub mod observer;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod relay;
 pub mod sealer;
 pub mod tailer;

@@ -173,6 +173,7 @@ impl ChainLane {
     pub async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 message = self.inbox.recv() => match message {
                     Some(message) => self.take(message),
@@ -250,7 +251,7 @@ impl ChainLane {
 
     /// Sends what waits to go out: accounts side by side, the executions of one account in order of their ids' age.
     async fn send_out(&mut self) {
-        let mut by_account: HashMap<AccountId, Vec<Job>> = HashMap::new();
+        let mut by_account: BTreeMap<AccountId, Vec<Job>> = BTreeMap::new();
         for open in self
             .open
             .values()

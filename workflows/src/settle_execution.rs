@@ -15,6 +15,8 @@
 
 mod follow;
 mod outbound;
+#[cfg(feature = "planted")]
+mod planted;
 
 use std::sync::Arc;
 

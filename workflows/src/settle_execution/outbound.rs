@@ -198,6 +198,8 @@ impl SettleExecution {
         let attempt = state.attempts.last().ok_or_else(|| rules("nothing was signed"))?;
         let answer = self.chain.node.broadcast(&attempt.transaction).await;
         self.services.boundary.passed("sent");
+        #[cfg(feature = "planted")]
+        self.send_anew_if_planted(job, state, answer.outcome).await?;
         if !matches!(
             answer.outcome,
             BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown
