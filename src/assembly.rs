@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::{
-    Bus, Cache, Checkpoints, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn,
-    VersionGate, ViewStore,
+    Bus, Cache, Checkpoints, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, RestoreTarget, Rng,
+    Spawn, VersionGate, ViewStore,
 };
 use vaultstream_infra_keystore::{
     CheckpointKeys, Keystore, MasterKeySource, Options as KeystoreOptions, Secret,
@@ -256,6 +256,32 @@ async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) ->
 #[cfg(feature = "cluster")]
 pub async fn open_shared_checkpoints(config: &Config) -> Result<Arc<dyn Checkpoints>> {
     Ok(Arc::new(cluster::open_checkpoints(config, false).await?))
+}
+
+/// The list of checkpoints of a cluster, for a backup or a restore; `migrates` says whether it may be begun.
+pub async fn open_list(config: &Config, migrates: bool) -> Result<Arc<dyn Checkpoints>> {
+    #[cfg(feature = "cluster")]
+    return Ok(Arc::new(cluster::open_checkpoints(config, migrates).await?));
+    #[cfg(not(feature = "cluster"))]
+    {
+        let _ = (config, migrates);
+        Err(no_cluster())
+    }
+}
+
+/// The log of a cluster, to be put back or declared.
+pub async fn open_target(config: &Config) -> Result<Box<dyn RestoreTarget>> {
+    #[cfg(feature = "cluster")]
+    {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let log = cluster::open_log(config, true, &clock).await?;
+        Ok(Box::new(vaultstream_infra_postgres::PgTarget::new(log)))
+    }
+    #[cfg(not(feature = "cluster"))]
+    {
+        let _ = config;
+        Err(no_cluster())
+    }
 }
 
 /// The keys that sign checkpoints.

@@ -3,6 +3,7 @@
 mod archive;
 mod assembly;
 mod audit;
+mod backup;
 mod cli;
 mod config;
 mod emit;
@@ -47,6 +48,10 @@ enum Verb {
     Export(archive::Export),
     /// Take a file that `export` wrote into a log that has what comes before it.
     Import(archive::Import),
+    /// Copy a running or stopped installation into a folder: the log, checkpoints, sealed keys. Run again, it adds what is new.
+    Backup(backup::Backup),
+    /// Make an installation of a backup, up to any moment, as another life of the log that its first checkpoint declares.
+    Restore(backup::Restore),
     /// Verify the log against signed checkpoints, hand them out, prove single events.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -104,6 +109,8 @@ fn main() -> ExitCode {
         Verb::Audit(verb) => return audit::run(&verb),
         Verb::Export(options) => archive::run_export(&options),
         Verb::Import(options) => archive::run_import(&options),
+        Verb::Backup(options) => backup::run_backup(&options),
+        Verb::Restore(options) => backup::run_restore(&options),
         Verb::Emit { what, out } => emit::run(what, out.as_deref()),
         Verb::Serve(options) => {
             faults::rehearse_from_env();

@@ -4,6 +4,7 @@
 //! (feature `conformance`) that every adapter passes unchanged. Clock, ids, randomness and spawning are ports too, so
 //! that a simulator can drive the same code.
 
+pub mod backup;
 pub mod bus;
 pub mod cache;
 pub mod chain_node;
@@ -22,6 +23,7 @@ pub mod runtime;
 pub mod version_gate;
 pub mod view_store;
 
+pub use backup::{BackupSource, BackupStore, RestoreTarget};
 pub use bus::Bus;
 pub use cache::Cache;
 pub use chain_node::ChainNode;

@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod audit;
+pub mod backup;
 pub mod consumer;
 pub mod executor;
 pub mod fair_leases;

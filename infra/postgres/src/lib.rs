@@ -22,6 +22,7 @@ pub use database::{Database, Migrate};
 pub use error::OpenError;
 pub use leases::PgLeases;
 pub use log::PgLog;
+pub use log::restore::PgTarget;
 pub use options::{DatabaseConfig, Part, PgLogOptions, Shards};
 pub use progress::PgProgress;
 pub use version_gate::PgVersionGate;

@@ -4,6 +4,7 @@
 //! Invariants: ids are unique across processes (74 random bits a millisecond); a task that panics is logged and
 //! counted and takes nobody with it. This is the only place outside an engine that asks the machine for the time.
 
+mod backup;
 mod cache;
 mod checkpoints;
 mod clock;
@@ -13,6 +14,7 @@ mod rate_limits;
 mod rng;
 mod spawn;
 
+pub use backup::BackupFolder;
 pub use cache::{DEFAULT_CACHE_BYTES, MemoryCache};
 pub use checkpoints::{FileCheckpoints, OpenCheckpointsError};
 pub use clock::SystemClock;
