@@ -16,6 +16,7 @@ mod late_node;
 mod observer;
 mod parts;
 mod requests;
+mod rewind;
 mod roles;
 mod seed;
 mod serve;
@@ -55,6 +56,13 @@ enum Verb {
     /// Verify the log against signed checkpoints, hand them out, prove single events.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Compare a log that is behind its mark with its marks and the chains, and write what operators sign.
+    Reconcile(rewind::Reconcile),
+    /// End the quarantine of a log that is behind its mark, as enough operators have signed.
+    Release(rewind::Release),
+    /// Make an operator's key, and sign with it, on the operator's own machine.
+    #[command(subcommand)]
+    Operator(rewind::Operator),
     /// Print what is generated from the code: sdl, openapi, errors, or schemas with --out.
     #[command(hide = true)]
     Emit {
@@ -111,9 +119,13 @@ fn main() -> ExitCode {
         Verb::Import(options) => archive::run_import(&options),
         Verb::Backup(options) => backup::run_backup(&options),
         Verb::Restore(options) => backup::run_restore(&options),
+        Verb::Reconcile(options) => return rewind::run_reconcile(&options),
+        Verb::Release(options) => return rewind::run_release(&options),
+        Verb::Operator(verb) => return rewind::run_operator(&verb),
         Verb::Emit { what, out } => emit::run(what, out.as_deref()),
         Verb::Serve(options) => {
             faults::rehearse_from_env();
+            faults::wrong_clock_from_env();
             let roles = roles::Roles::new(&options.role);
             serve::run(
                 options.config.as_deref(),

@@ -3,7 +3,8 @@
 //! One loop does it all in a fixed order, so that it can be driven step by step: take in new work, follow the head,
 //! send what is ready, look at what is under way, read balances. Executions of one account go out one after another,
 //! because their slot values are given in order; accounts go out side by side. Everything is bounded: the inbox, the
-//! concurrency towards the node, the balances read per head.
+//! concurrency towards the node, the balances read per head. Behind a closed barrier the head is followed and balances are
+//! read, and nothing else is done.
 
 mod balances;
 mod finality;
@@ -251,6 +252,9 @@ impl ChainLane {
 
     /// Sends what waits to go out: accounts side by side, the executions of one account in order of their ids' age.
     async fn send_out(&mut self) {
+        if !self.services.barrier.is_open() {
+            return;
+        }
         let mut by_account: BTreeMap<AccountId, Vec<Job>> = BTreeMap::new();
         for open in self
             .open
@@ -280,7 +284,9 @@ impl ChainLane {
     /// What a new head asks for.
     async fn after(&mut self, update: HeadUpdate) {
         self.undo_breached().await;
-        self.look_at_open(&update.head).await;
+        if self.services.barrier.is_open() {
+            self.look_at_open(&update.head).await;
+        }
         self.read_balances(&update.head.tip.at).await;
     }
 

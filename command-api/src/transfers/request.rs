@@ -82,6 +82,7 @@ async fn take(
     intent: &Intent,
     body: &Body,
 ) -> Result<Response, ApiError> {
+    services.may_sign()?;
     let understood = understand(services, asked, body).await?;
     let transfer = TransferId::from_uuid(intent.id(services, "transfer", understood.payer.account.shard()));
     let use_case = use_case(services, asked, transfer, &understood, body.external_id.clone())?;

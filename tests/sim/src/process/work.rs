@@ -11,7 +11,9 @@ use vaultstream_projectors::Reads;
 use vaultstream_workflows::advance_transfer::AdvanceTransfer;
 use vaultstream_workflows::chain_lane::{FeedLane, WatchAccounts};
 use vaultstream_workflows::open_account::OpenAccount;
-use vaultstream_workflows::{Chain, ChainLane, LaneHandle, LaneOptions, NoBarrier, NoBoundary, Reactor, Services};
+use vaultstream_workflows::{
+    Chain, ChainLane, LaneHandle, LaneOptions, NoBarrier, NoBoundary, Reactor, Services,
+};
 
 use super::Process;
 use super::recover::Recovery;
