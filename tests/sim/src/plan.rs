@@ -57,7 +57,7 @@ impl Plan {
             transfers: dice.between(2, 5),
             is_approved_by_people: dice.chance(300),
             block_us: dice.between(400_000, 1_200_000),
-            storm_us: i64::try_from(dice.between(6_000_000, 16_000_000)).unwrap_or(0),
+            storm_us: i64::try_from(dice.between(8_000_000, 20_000_000)).unwrap_or(0),
             is_whole: true,
             odds: Odds::drawn(&mut dice),
             script: Vec::new(),

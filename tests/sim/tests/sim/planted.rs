@@ -26,7 +26,7 @@ fn says(found: &[String], words: &str) -> bool {
 
 #[test]
 fn acknowledgement_before_durability_should_be_found() {
-    let found = found(0, Bug::UnclearIsYes);
+    let found = found(3, Bug::UnclearIsYes);
     assert!(says(&found, "which is not in the log"), "{found:#?}");
 }
 
