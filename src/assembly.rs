@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::{
-    Bus, Cache, Checkpoints, Clock, EventLog, Ids, Leases, Progress, Publisher, RateLimits, Rng, Spawn,
-    VersionGate, ViewStore,
+    Bus, Cache, Checkpoints, Clock, EventLog, Ids, Leases, Marks, Progress, Publisher, RateLimits, RestoreTarget,
+    Rng, SealText, Spawn, VersionGate, ViewStore,
 };
 use vaultstream_infra_keystore::{
     CheckpointKeys, Keystore, MasterKeySource, Options as KeystoreOptions, Secret,
 };
-use vaultstream_infra_runtime::{SystemClock, SystemIds, SystemRng, TokioSpawn};
+use vaultstream_infra_runtime::{FileMarks, SystemClock, SystemIds, SystemRng, TokioSpawn};
 use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{Executor, FairLeases, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer};
 use vaultstream_sandbox_evm::Running;
@@ -49,6 +49,8 @@ pub struct Engines {
     pub progress: Arc<dyn Progress>,
     /// Signed checkpoints; none in a process that neither seals nor names them.
     pub checkpoints: Option<Arc<dyn Checkpoints>>,
+    /// Marks; none in a process that neither signs nor takes what is signed, and before the embedded ones are opened.
+    pub marks: Option<Arc<dyn Marks>>,
     /// Who works on what.
     pub leases: Arc<dyn Leases>,
     /// Who reads which event versions, and which may be written.
@@ -125,6 +127,7 @@ impl Assembly {
             chains::connect_all(config, &observed.metrics)
         )?;
         say_key_source(keystore.source());
+        let engines = with_marks(config, engines, &keystore).await?;
         let (chains, sandboxes) = connected;
         let is_shared = config.assembly.kind == Kind::Cluster;
         let ids: Arc<dyn Ids> = Arc::new(SystemIds);
@@ -256,6 +259,46 @@ async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) ->
 #[cfg(feature = "cluster")]
 pub async fn open_shared_checkpoints(config: &Config) -> Result<Arc<dyn Checkpoints>> {
     Ok(Arc::new(cluster::open_checkpoints(config, false).await?))
+}
+
+/// The list of checkpoints of a cluster, for a backup or a restore; `migrates` says whether it may be begun.
+pub async fn open_list(config: &Config, migrates: bool) -> Result<Arc<dyn Checkpoints>> {
+    #[cfg(feature = "cluster")]
+    return Ok(Arc::new(cluster::open_checkpoints(config, migrates).await?));
+    #[cfg(not(feature = "cluster"))]
+    {
+        let _ = (config, migrates);
+        Err(no_cluster())
+    }
+}
+
+/// The log of a cluster, to be put back or declared.
+pub async fn open_target(config: &Config) -> Result<Box<dyn RestoreTarget>> {
+    #[cfg(feature = "cluster")]
+    {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let log = cluster::open_log(config, true, &clock).await?;
+        Ok(Box::new(vaultstream_infra_postgres::PgTarget::new(log)))
+    }
+    #[cfg(not(feature = "cluster"))]
+    {
+        let _ = config;
+        Err(no_cluster())
+    }
+}
+
+/// Engines with the embedded list of marks, which is named after the keys that sign it.
+async fn with_marks(config: &Config, mut engines: Engines, keystore: &Keystore) -> Result<Engines> {
+    if config.assembly.kind == Kind::Cluster {
+        return Ok(engines);
+    }
+    let keys = checkpoint_keys(config, keystore.clone())?.public_keys().await?;
+    let key = keys.all().first().context("the keystore has no key that signs marks")?.id();
+    let dir = config.marks_dir();
+    let open = move || FileMarks::open(&dir, key);
+    let marks = tokio::task::spawn_blocking(open).await?;
+    engines.marks = Some(Arc::new(marks.context("the list of marks cannot be used")?));
+    Ok(engines)
 }
 
 /// The keys that sign checkpoints.

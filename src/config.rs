@@ -12,7 +12,10 @@ mod checkpoints;
     )
 )]
 mod cluster;
+#[cfg(test)]
+mod fuzz;
 mod gateway;
+mod marks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,6 +33,7 @@ pub use cluster::{Assembly, Kafka, Kind, Postgres, Redis, Scylla, Telemetry};
 #[cfg(feature = "cluster")]
 pub use cluster::{Database, KafkaSecurity};
 pub use gateway::Gateway;
+pub use marks::{Marks, Operators};
 
 /// The committed defaults.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -74,6 +78,12 @@ pub struct Config {
     /// Signed checkpoints.
     #[serde(default)]
     pub checkpoints: Checkpoints,
+    /// Marks.
+    #[serde(default)]
+    pub marks: Marks,
+    /// Who releases a log that is behind its mark.
+    #[serde(default)]
+    pub operators: Operators,
     /// The chains.
     pub chains: Vec<ChainConfig>,
 }
@@ -240,6 +250,9 @@ const NOT_CONFIG: &[&str] = &[
     "browser_dir",
     "halt_at",
     "rehearse",
+    "clock_file",
+    "fault",
+    "shots",
     "log",
     "engines",
     "pg_url",
@@ -247,6 +260,7 @@ const NOT_CONFIG: &[&str] = &[
     "cql",
     "redis_url",
     "soak",
+    "fuzz_seconds",
 ];
 
 impl Config {
@@ -275,6 +289,7 @@ impl Config {
         self.check_assembly()?;
         self.gateway.check()?;
         self.check_checkpoints()?;
+        self.check_marks()?;
         ensure!(
             !self.chains.is_empty(),
             "no chain is configured; add a [[chains]] section"

@@ -2,7 +2,7 @@
 //!
 //! Live says that the process answers. Ready says that the log answers, that no view read here and no shard relayed here
 //! lags more than its bound, and that the process is not about to stop; a chain whose node is away is named but does not make the product
-//! unready, because everything else works meanwhile.
+//! unready, because everything else works meanwhile. So does a log that is behind its mark: reads go on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +19,9 @@ use vaultstream_domain::ports::event_log::Head;
 use vaultstream_domain::ports::{Clock, EventLog, Progress};
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::chain::ChainSettings;
+use vaultstream_kernel::mark::Standing;
 use vaultstream_kernel::relay::{self, RelayLag};
-use vaultstream_kernel::{Executor, FairLeases, NewestCheckpoint, Waiting};
+use vaultstream_kernel::{Executor, FairLeases, MarkStanding, NewestCheckpoint, Waiting};
 use vaultstream_projectors::Reads;
 use vaultstream_query_api::freshness::{self, Lag};
 use vaultstream_query_api::hub::Hub;
@@ -60,6 +61,8 @@ pub struct Health {
     pub progress: Arc<dyn Progress>,
     /// The newest checkpoint.
     pub checkpoint: NewestCheckpoint,
+    /// Whether the log holds its mark, where this process looks.
+    pub marks: Option<MarkStanding>,
     /// Whether this process relays.
     pub relays: bool,
     /// What waits for the relay.
@@ -178,15 +181,33 @@ fn with_sealer(health: &Health, mut body: Value) -> Value {
     body
 }
 
+/// Whether anything is signed, and if not, why.
+fn with_signing(health: &Health, mut body: Value) -> Value {
+    let Some(marks) = &health.marks else { return body };
+    let seen = marks.get();
+    let mark = seen.mark.map(|mark| mark.to_string());
+    let (status, detail) = match (&seen.standing, seen.unwritten) {
+        (Standing::Quarantined(rewound), _) => ("quarantined", Some(rewound.to_string())),
+        (Standing::Unknown(why), _) => ("unmarked", Some(why.clone())),
+        (Standing::Holds, Some(why)) => ("unmarked", Some(why)),
+        (Standing::Holds, None) => ("open", None),
+    };
+    body["signing"] = json!({ "status": status, "mark": mark });
+    if let Some(detail) = detail {
+        body["signing"]["detail"] = json!(detail);
+    }
+    body
+}
+
 async fn ready(Shared(health): Shared<Health>) -> Response {
     let (state, chains) = (health.state().await, health.chains());
-    let unready =
-        |body: Value| (StatusCode::SERVICE_UNAVAILABLE, Json(with_sealer(&health, body))).into_response();
+    let told = |body: Value| with_signing(&health, with_sealer(&health, body));
+    let unready = |body: Value| (StatusCode::SERVICE_UNAVAILABLE, Json(told(body))).into_response();
     if *health.draining.borrow() {
         return unready(json!({ "status": "draining" }));
     }
     match state {
-        Ok(state) if state.is_fresh() => Json(with_sealer(&health, state.body(&chains))).into_response(),
+        Ok(state) if state.is_fresh() => Json(told(state.body(&chains))).into_response(),
         Ok(state) => unready(state.body(&chains)),
         Err(detail) => unready(json!({ "status": "unavailable", "detail": detail, "chains": chains })),
     }

@@ -3,6 +3,7 @@
 mod archive;
 mod assembly;
 mod audit;
+mod backup;
 mod cli;
 mod config;
 mod emit;
@@ -15,6 +16,7 @@ mod late_node;
 mod observer;
 mod parts;
 mod requests;
+mod rewind;
 mod roles;
 mod seed;
 mod serve;
@@ -47,9 +49,20 @@ enum Verb {
     Export(archive::Export),
     /// Take a file that `export` wrote into a log that has what comes before it.
     Import(archive::Import),
+    /// Copy a running or stopped installation into a folder: the log, checkpoints, sealed keys. Run again, it adds what is new.
+    Backup(backup::Backup),
+    /// Make an installation of a backup, up to any moment, as another life of the log that its first checkpoint declares.
+    Restore(backup::Restore),
     /// Verify the log against signed checkpoints, hand them out, prove single events.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Compare a log that is behind its mark with its marks and the chains, and write what operators sign.
+    Reconcile(rewind::Reconcile),
+    /// End the quarantine of a log that is behind its mark, as enough operators have signed.
+    Release(rewind::Release),
+    /// Make an operator's key, and sign with it, on the operator's own machine.
+    #[command(subcommand)]
+    Operator(rewind::Operator),
     /// Print what is generated from the code: sdl, openapi, errors, or schemas with --out.
     #[command(hide = true)]
     Emit {
@@ -104,9 +117,15 @@ fn main() -> ExitCode {
         Verb::Audit(verb) => return audit::run(&verb),
         Verb::Export(options) => archive::run_export(&options),
         Verb::Import(options) => archive::run_import(&options),
+        Verb::Backup(options) => backup::run_backup(&options),
+        Verb::Restore(options) => backup::run_restore(&options),
+        Verb::Reconcile(options) => return rewind::run_reconcile(&options),
+        Verb::Release(options) => return rewind::run_release(&options),
+        Verb::Operator(verb) => return rewind::run_operator(&verb),
         Verb::Emit { what, out } => emit::run(what, out.as_deref()),
         Verb::Serve(options) => {
             faults::rehearse_from_env();
+            faults::wrong_clock_from_env();
             let roles = roles::Roles::new(&options.role);
             serve::run(
                 options.config.as_deref(),

@@ -143,6 +143,17 @@ impl Observer for Observed {
             } => metrics.sealing.sealed(*number, *events, *micros),
             Fact::SealRefused { by, why, .. } => self.refuses(by, Some(why)),
             Fact::SealStands { by } => self.refuses(by, None),
+            Fact::Marked {
+                number: mark,
+                binds,
+                micros,
+            } => metrics.marking.marked(*mark, *binds, *micros),
+            Fact::MarkUnwritten { .. } | Fact::MarkUnread { .. } => metrics.marking.unwritten(true),
+            Fact::MarksBegun => metrics.incident("marks_begun"),
+            Fact::Rewound { why } => {
+                metrics.marking.quarantined(why.is_some());
+                metrics.marking.unwritten(false);
+            }
             Fact::Leased { lease, is_held } => metrics.process.lease(lease, *is_held),
             Fact::Refilled { events, .. } => {
                 metrics.bus.records(RecordOutcome::Refilled, number(*events));

@@ -2,6 +2,7 @@
 
 pub mod doors;
 pub mod heads;
+pub mod marks;
 pub mod projectors;
 pub mod relay;
 pub mod sealer;

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use vaultstream_domain::ports::SealText;
 use vaultstream_infra_runtime::give_way;
 use vaultstream_infra_telemetry::{LogFormat, LogOptions, Metrics, SpanOptions, Telemetry};
-use vaultstream_kernel::NewestCheckpoint;
+use vaultstream_kernel::{Marking, NewestCheckpoint};
 use vaultstream_query_api::Drain;
-use vaultstream_workflows::Services as WorkflowServices;
+use vaultstream_workflows::{Barrier, Closed, Services as WorkflowServices};
 
 use crate::assembly::{Assembly, checkpoint_keys};
 use crate::config::{Config, Kind, LogFormat as ConfiguredFormat, Overrides};
@@ -27,7 +27,7 @@ use crate::observer::Observed;
 use crate::parts::doors::Doors;
 use crate::parts::heads::HeadBoard;
 use crate::parts::projectors::Views;
-use crate::parts::{relay, sealer, watchers, workflows};
+use crate::parts::{marks, relay, sealer, watchers, workflows};
 use crate::roles::{Role, Roles};
 use crate::seed::Seeds;
 use crate::web::Dashboard;
@@ -122,7 +122,8 @@ async fn serve(
         }
     }
     let (begin, drain) = drain_of(&assembly);
-    let (heads, reads) = start_parts(&config, &assembly, roles, &observed, &stop).await?;
+    let marking = marks::start(&config, &assembly, roles, &observed, &stop).await?;
+    let (heads, reads) = start_parts(&config, &assembly, (roles, marking.as_ref()), &observed, &stop).await?;
     let doors = Doors {
         config: &config,
         assembly: &assembly,
@@ -130,6 +131,7 @@ async fn serve(
         observed,
         heads: heads.subscribe(),
         checkpoint: newest_checkpoint(&assembly, &stop),
+        marks: marking.as_ref().map(Marking::standing),
         reads,
         dashboard,
         drain: drain.clone(),
@@ -188,7 +190,7 @@ fn seeds<'a>(config: &'a Config, assembly: &Assembly) -> Seeds<'a> {
 async fn start_parts(
     config: &Config,
     assembly: &Assembly,
-    roles: &Roles,
+    (roles, marking): (&Roles, Option<&Marking>),
     observed: &Arc<Observed>,
     stop: &CancellationToken,
 ) -> Result<(HeadBoard, Option<vaultstream_projectors::Reads>)> {
@@ -210,7 +212,7 @@ async fn start_parts(
         views.prepare().await?;
         views.project(assembly, stop);
     }
-    let services = workflow_services(assembly);
+    let services = workflow_services(assembly, marking);
     if roles.has(Role::Workflows) {
         workflows::start(assembly, &services, &views.reads, stop);
     }
@@ -234,7 +236,11 @@ fn seal_keys(config: &Config, assembly: &Assembly) -> Result<Arc<dyn SealText>> 
     Ok(Arc::new(checkpoint_keys(config, keystore)?))
 }
 
-fn workflow_services(assembly: &Assembly) -> WorkflowServices {
+fn workflow_services(assembly: &Assembly, marking: Option<&Marking>) -> WorkflowServices {
+    let barrier: Arc<dyn Barrier> = match marking {
+        Some(marking) => Arc::new(marking.clone()),
+        None => Arc::new(Closed),
+    };
     let chains = assembly
         .chains
         .iter()
@@ -248,6 +254,7 @@ fn workflow_services(assembly: &Assembly) -> WorkflowServices {
         progress: assembly.engines.progress.clone(),
         account_keys: assembly.keystore.clone(),
         signing: assembly.keystore.clone(),
+        barrier,
         chains: Arc::new(chains.collect()),
         boundary: Arc::new(HaltAt::from_env()),
     }

@@ -17,6 +17,7 @@ mod intent;
 mod openapi;
 mod organizations;
 mod prefer;
+mod present;
 mod quotes;
 mod rehearsal;
 mod services;

@@ -11,14 +11,14 @@ use vaultstream_domain::ports::{ChainNode, Clock, EventLog, Faucet, Ids, Keyring
 use vaultstream_domain::{CommandContext, Transact};
 use vaultstream_event_schemas::token::{MacKey, Positions};
 use vaultstream_event_schemas::{
-    AccountId, Amount, AssetId, ChainId, CommandId, Family, OrganizationId, Registry, ShardNumber, Timestamp,
-    VaultId, id,
+    AccountId, Amount, AssetId, ChainId, CommandId, ErrorCode, Family, OrganizationId, Registry, ShardNumber,
+    Timestamp, VaultId, id,
 };
 use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::door::Asked;
 use vaultstream_gateway::kept::Kept;
 use vaultstream_gateway::{ApiError, Credentials, Directory};
-use vaultstream_kernel::{Committed, ExecuteError, Executor, Line, NewestCheckpoint};
+use vaultstream_kernel::{Committed, ExecuteError, Executor, Line, MarkStanding, NewestCheckpoint};
 
 /// Bounds and settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,8 @@ pub struct ServicesParts {
     pub platform: OrganizationId,
     /// The newest checkpoint, which every 202 names.
     pub checkpoint: NewestCheckpoint,
+    /// Whether the log holds its mark: what leads to a signature is refused while it does not.
+    pub marks: MarkStanding,
     /// The views by name, each with the families that it has a store in.
     pub views: BTreeMap<&'static str, Vec<Family>>,
     /// Bounds and settings.
@@ -98,6 +100,8 @@ const SEATS: usize = 512;
 /// Requests that may wait for a seat, and how long.
 const LINE: usize = 16_384;
 const LINE_MS: u64 = 10_000;
+/// When to ask again while the log is behind its mark: people are at work.
+const RETRY_QUARANTINE_S: u64 = 60;
 
 /// The services. See [`ServicesParts`].
 pub struct Services {
@@ -137,6 +141,15 @@ impl Services {
     }
     pub(crate) fn token(&self, positions: &Positions) -> String {
         self.parts.tokens.seal_token(positions)
+    }
+
+    /// Refuses while the log is behind its mark. Whoever asks gets a clear no instead of a promise: the log may have
+    /// forgotten that the same thing was promised, and paid, before.
+    pub(crate) fn may_sign(&self) -> Result<(), ApiError> {
+        if self.parts.marks.quarantine().is_none() {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorCode::Quarantined).retry_after(RETRY_QUARANTINE_S))
     }
 
     /// A seat to work on a request for a transfer; waits for one in line.

@@ -13,7 +13,7 @@ use vaultstream_client::{
 };
 use vaultstream_domain::aggregate::OfState;
 use vaultstream_domain::platform::{AskOfView, ViewGeneration, Wish, view_generation_id};
-use vaultstream_event_schemas::token::{Place, Positions};
+use vaultstream_event_schemas::token::Positions;
 use vaultstream_event_schemas::{CommandId, ErrorCode, Family, ViewGenerationId};
 use vaultstream_gateway::door::Asked;
 use vaultstream_gateway::error::In;
@@ -191,10 +191,7 @@ async fn written(
         };
         after = last.envelope.sequence;
         if let Some(event) = events.iter().find(|event| event.envelope.command == command) {
-            let place = Place {
-                incarnation: event.envelope.incarnation,
-                position: event.position,
-            };
+            let place = services.present(stream.shard(), event.position).await?;
             return Ok(Some(Positions::one(stream.shard(), place)));
         }
     }

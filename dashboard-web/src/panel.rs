@@ -12,6 +12,15 @@ use wasm_bindgen_futures::spawn_local;
 /// How long to wait before a failed panel tries again by itself.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// Codes of what passes without anybody here: something behind the server is away, late or being replaced.
+const PASSING: [&str; 5] = [
+    "overloaded",
+    "read-model-behind",
+    "restarting",
+    "storage-unavailable",
+    "timeout",
+];
+
 /// How a panel stands, whatever it reads.
 #[derive(Clone, Copy)]
 pub struct Standing {
@@ -106,8 +115,7 @@ impl Standing {
             Err(trouble) if trouble.is_signed_out() => app.leave(),
             Err(trouble) => {
                 let number = self.asked.get_untracked();
-                let passing =
-                    trouble.unclear || matches!(trouble.code.as_str(), "read-model-behind" | "overloaded");
+                let passing = trouble.unclear || PASSING.contains(&trouble.code.as_str());
                 self.trouble.set(Some(trouble));
                 if passing {
                     self.reload_later(number);

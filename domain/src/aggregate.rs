@@ -16,7 +16,9 @@ use crate::organization::{
     ApiKey, ApiKeyEvent, ApiKeyState, Claim, ClaimEvent, ClaimState, Organization, OrganizationEvent,
     OrganizationState, Session, SessionEvent, SessionState,
 };
-use crate::platform::{ViewGeneration, ViewGenerationEvent, ViewGenerationState};
+use crate::platform::{
+    Rewind, RewindEvent, RewindState, ViewGeneration, ViewGenerationEvent, ViewGenerationState,
+};
 use crate::transfer::{Transfer, TransferEvent, TransferState};
 use crate::vault::{Account, AccountEvent, AccountState, Vault, VaultEvent, VaultState};
 
@@ -105,6 +107,7 @@ aggregates! {
     Execution, ExecutionEvent, ExecutionState;
     ViewGeneration, ViewGenerationEvent, ViewGenerationState;
     AuditTrail, AuditTrailEvent, AuditTrailState;
+    Rewind, RewindEvent, RewindState;
 }
 
 impl Event {

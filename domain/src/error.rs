@@ -8,7 +8,7 @@ use vaultstream_event_schemas::ErrorCode;
 use crate::audit::AuditTrailError;
 use crate::execution::{ExecutionError, SlotsError};
 use crate::organization::{ApiKeyError, ClaimError, OrganizationError, SessionError};
-use crate::platform::ViewGenerationError;
+use crate::platform::{RewindError, ViewGenerationError};
 use crate::transfer::TransferError;
 use crate::vault::{AccountError, VaultError};
 
@@ -93,6 +93,8 @@ domain_errors! {
     ViewGeneration(ViewGenerationError),
     /// About an auditor's trail.
     AuditTrail(AuditTrailError),
+    /// About the release of a log that was behind its mark.
+    Rewind(RewindError),
 }
 
 impl DomainError {

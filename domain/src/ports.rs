@@ -4,6 +4,7 @@
 //! (feature `conformance`) that every adapter passes unchanged. Clock, ids, randomness and spawning are ports too, so
 //! that a simulator can drive the same code.
 
+pub mod backup;
 pub mod bus;
 pub mod cache;
 pub mod chain_node;
@@ -15,13 +16,16 @@ pub mod faucet;
 pub mod keyring;
 pub mod keys;
 pub mod leases;
+pub mod marks;
 pub mod progress;
 pub mod publisher;
 pub mod rate_limits;
 pub mod runtime;
 pub mod version_gate;
 pub mod view_store;
+pub mod wrong_clock;
 
+pub use backup::{BackupSource, BackupStore, RestoreTarget};
 pub use bus::Bus;
 pub use cache::Cache;
 pub use chain_node::ChainNode;
@@ -31,6 +35,7 @@ pub use faucet::Faucet;
 pub use keyring::Keyring;
 pub use keys::{AccountKeys, Signing};
 pub use leases::Leases;
+pub use marks::Marks;
 pub use progress::Progress;
 pub use publisher::Publisher;
 pub use rate_limits::RateLimits;

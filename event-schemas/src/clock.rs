@@ -8,8 +8,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 /// A moment, in microseconds since the Unix epoch; its text is RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -52,6 +52,11 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         let error = || TimestampError(text.chars().take(64).collect());
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| error())?;
+        // An offset may lead out of the years that RFC 3339 can write.
+        let in_utc = moment.checked_to_offset(UtcOffset::UTC);
+        let moment = in_utc
+            .filter(|utc| (0..=9999).contains(&utc.year()))
+            .ok_or_else(error)?;
         i64::try_from(moment.unix_timestamp_nanos() / 1000)
             .map(Self)
             .map_err(|_| error())
@@ -88,12 +93,14 @@ pub struct Hlc(pub u64);
 
 /// How far a shard's clock, or a database's, may run ahead of this process before an append is refused.
 pub const MAX_AHEAD_US: u64 = 60_000_000;
+/// The last microsecond that RFC 3339 can write.
+const LAST_US: u64 = 253_402_300_799_999_999;
 
 impl Hlc {
     /// The stamp of the next event: `max(last + 4, now)`.
     pub const fn next(self, now: Timestamp) -> Self {
         let now = if now.0 < 0 { 0 } else { now.0.unsigned_abs() };
-        let after = self.0 + 4;
+        let after = self.0.saturating_add(4);
         Self(if now > after { now } else { after })
     }
 
@@ -101,6 +108,11 @@ impl Hlc {
     pub const fn is_ahead_of(self, now: Timestamp) -> bool {
         let now = if now.0 < 0 { 0 } else { now.0.unsigned_abs() };
         self.0 > now.saturating_add(MAX_AHEAD_US)
+    }
+
+    /// Whether this clock can have been shown by a wall: not beyond the year 9999.
+    pub const fn is_of_a_wall(self) -> bool {
+        self.0 <= LAST_US
     }
 
     /// The wall time this stamp stands near.
@@ -136,5 +148,16 @@ mod tests {
             Ok(Timestamp::from_micros(1_000_000))
         );
         assert!("yesterday".parse::<Timestamp>().is_err());
+        let last = "9999-12-31T23:59:59.999999Z";
+        assert_eq!(
+            last.parse::<Timestamp>().map(|t| t.to_string()).as_deref(),
+            Ok(last)
+        );
+        for beyond in ["9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00+00:01"] {
+            assert!(
+                beyond.parse::<Timestamp>().is_err(),
+                "{beyond} cannot be written in UTC"
+            );
+        }
     }
 }

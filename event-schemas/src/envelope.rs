@@ -46,10 +46,16 @@ impl std::str::FromStr for EventRef {
     fn from_str(text: &str) -> Result<Self, EventRefError> {
         let error = || EventRefError(text.chars().take(64).collect());
         let (stream, sequence) = text.split_once('/').ok_or_else(error)?;
-        Ok(Self {
+        let read = Self {
             stream: stream.parse().map_err(|_| error())?,
             sequence: sequence.parse().map_err(|_| error())?,
-        })
+        };
+        // An event has one name: no sign, no zeros in front.
+        if read.sequence.to_string() == sequence {
+            Ok(read)
+        } else {
+            Err(error())
+        }
     }
 }
 

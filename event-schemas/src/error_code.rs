@@ -103,6 +103,7 @@ codes! {
     Overloaded, "overloaded", 503, 14, Operator, Later, "A queue is full", "Send again after Retry-After.";
     Restarting, "restarting", 503, 14, Operator, Later, "This process is about to stop", "Send again after Retry-After: another process answers.";
     UpgradeInProgress, "upgrade-in-progress", 503, 14, Operator, Later, "A process of an older version is running that would not read the outcome", "Send again after Retry-After; the rolling upgrade must end first.";
+    Quarantined, "quarantined", 503, 14, Operator, Later, "The log is behind its mark, so nothing is signed or sent", "Send again after Retry-After, with the same Idempotency-Key; the operators of this installation must reconcile and release it first.";
     Timeout, "timeout", 504, 4, Operator, Later, "The answer took too long; the outcome is in the log", "Send the same request with the same Idempotency-Key to learn the outcome.";
     ClockSkew, "clock-skew", 503, 14, Operator, Later, "Clocks disagree by more than a minute", "Set the clocks of this machine and its database right.";
     ChainUnavailable, "chain-unavailable", 503, 14, Operator, Later, "The chain's node does not answer", "Check the node; nothing is lost meanwhile.";

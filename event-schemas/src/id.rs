@@ -226,6 +226,8 @@ stream_kinds! {
     ViewGeneration, ViewGenerationId, "vwg", 10, "view_generation";
     /// What one credential read as an auditor, on one day.
     AuditTrail, AuditTrailId, "aud", 11, "audit";
+    /// A log that was behind its mark, and its release.
+    Rewind, RewindId, "rwd", 12, "rewind";
 }
 
 impl AccountId {

@@ -15,6 +15,7 @@ pub mod envelope;
 pub mod erasure;
 pub mod error_code;
 pub mod id;
+pub mod mark;
 pub mod merkle;
 pub mod money;
 pub mod note;
@@ -25,6 +26,7 @@ pub mod public_event;
 pub mod record;
 #[cfg(debug_assertions)]
 pub mod rehearsal;
+pub mod release;
 pub mod sealed;
 pub mod status;
 pub mod token;

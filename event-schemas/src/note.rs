@@ -5,6 +5,7 @@
 //! that is none.
 
 pub mod keys;
+pub mod signer;
 
 use std::fmt;
 

@@ -25,6 +25,19 @@ pub enum In {
     Request,
 }
 
+/// The most bytes of a refusal's words and of a field's name: they may repeat what a stranger sent.
+const MAX_WORDS: usize = 1_024;
+const MAX_NAME: usize = 256;
+
+/// A text cut behind a whole character.
+fn short(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+    text
+}
+
 #[derive(Debug, Clone)]
 struct Inner {
     code: ErrorCode,
@@ -71,18 +84,19 @@ impl ApiError {
     /// Says what happened this time.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.0.detail = Some(detail.into());
+        self.0.detail = Some(short(detail.into(), MAX_WORDS));
         self
     }
 
     /// Adds a field that led to the refusal.
     pub fn add_field(&mut self, code: ErrorCode, place: In, field: &str, detail: impl Into<String>) {
+        let field = short(field.to_owned(), MAX_NAME);
         let pointer = (place == In::Body).then(|| format!("/{}", field.trim_start_matches('/')));
         self.0.fields.push(FieldProblem {
-            field: field.to_owned(),
+            field,
             pointer,
             code,
-            detail: detail.into(),
+            detail: short(detail.into(), MAX_WORDS),
         });
     }
 
@@ -194,6 +208,16 @@ mod tests {
     use vaultstream_domain::organization::ClaimError;
 
     use super::*;
+
+    #[test]
+    fn words_of_strangers_should_be_cut_at_a_character() {
+        let long = "é".repeat(100_000);
+        let error = ApiError::field(ErrorCode::UnknownField, In::Body, &long, long.as_str());
+        let field = &error.fields()[0];
+        assert!(error.detail_text().len() < 1_100 && field.detail.len() < 1_100);
+        assert!(field.field.len() < 300 && field.pointer.as_ref().is_some_and(|p| p.len() < 300));
+        assert!(error.detail_text().ends_with("é…"));
+    }
 
     #[test]
     fn domain_refusal_should_keep_code_field_and_place() {

@@ -186,6 +186,13 @@ impl<'a> Importer<'a> {
                 event.position, head.position
             )));
         }
+        // No hash of the event covers its clock, and the log would never let go of it.
+        if !event.hlc.is_of_a_wall() {
+            return Err(self.fault(format!(
+                "its clock {} is beyond the year 9999; export it again",
+                event.hlc.0
+            )));
+        }
         if event.envelope.incarnation != head.incarnation {
             return Err(self.fault(format!(
                 "the event is of incarnation {} and shard {shard} of this log lives in {}; import into a log that was never restored",
@@ -217,7 +224,7 @@ impl<'a> Importer<'a> {
     fn continues(&self, event: &StoredEvent) -> bool {
         self.run.len() < MAX_BATCH_COMMANDS
             && self.run.last().is_none_or(|last| {
-                last.envelope.shard == event.envelope.shard && event.hlc == Hlc(last.hlc.0 + 4)
+                last.envelope.shard == event.envelope.shard && event.hlc == Hlc(last.hlc.0.saturating_add(4))
             })
     }
 

@@ -6,13 +6,17 @@
 
 pub mod archive;
 pub mod audit;
+pub mod backup;
 pub mod consumer;
 pub mod executor;
 pub mod fair_leases;
 mod line;
 pub mod load;
 pub mod log_bus;
+pub mod mark;
 pub mod observer;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod relay;
 pub mod sealer;
 pub mod tailer;
@@ -26,6 +30,7 @@ pub use fair_leases::FairLeases;
 pub use line::Line;
 pub use load::{LoadError, Loaded, load_state, load_state_as_of};
 pub use log_bus::LogBus;
+pub use mark::{MarkStanding, Marking};
 pub use observer::{Fact, Observer, TracingObserver};
 pub use relay::{Relay, RelayOptions, RelayPorts, Relaying};
 pub use sealer::{NewestCheckpoint, Sealer, SealerOptions, SealerPorts};

@@ -142,6 +142,32 @@ pub enum Fact<'a> {
         /// The sealer, or the reading of old events.
         by: &'static str,
     },
+    /// A mark was kept.
+    Marked {
+        /// Its number.
+        number: u64,
+        /// Binds that it covers.
+        binds: usize,
+        /// From the first bind that waited to its being kept.
+        micros: u64,
+    },
+    /// A mark could not be kept, so nothing is signed now.
+    MarkUnwritten {
+        /// Why.
+        why: &'a str,
+    },
+    /// Mark or log could not be read, so nothing is signed now.
+    MarkUnread {
+        /// Why.
+        why: &'a str,
+    },
+    /// A log that had binds and no mark has its first one.
+    MarksBegun,
+    /// A log is behind its mark, or is not any more.
+    Rewound {
+        /// What it does not hold; none when it holds its mark.
+        why: Option<&'a str>,
+    },
     /// A follower or a consumer cannot go on and tries again.
     Stalled {
         /// Who.
@@ -225,6 +251,31 @@ impl Observer for TracingObserver {
                 tracing::error!(by, %shard, position, why, "nothing is sealed");
             }
             Fact::SealStands { by } => tracing::debug!(by, "the log is the one that was sealed"),
+            Fact::Marked {
+                number,
+                binds,
+                micros,
+            } => tracing::trace!(number, binds, micros, "marked"),
+            Fact::MarkUnwritten { why } => {
+                tracing::error!(
+                    why,
+                    "no mark can be kept, so nothing is signed; it is tried again"
+                );
+            }
+            Fact::MarkUnread { why } => {
+                tracing::error!(
+                    why,
+                    "mark or log cannot be read, so nothing is signed; they are looked at again"
+                );
+            }
+            Fact::MarksBegun => {
+                tracing::warn!("slot values were bound before there was a mark; marks begin now");
+            }
+            Fact::Rewound { why: Some(why) } => tracing::error!(
+                why,
+                "the log is behind its mark: quarantine, nothing is signed or sent; see `vaultstream reconcile`"
+            ),
+            Fact::Rewound { why: None } => tracing::info!("the log holds its mark"),
             // Too many to be told one by one.
             Fact::Fetched { .. } | Fact::Clock { .. } | Fact::Consumed { .. } | Fact::Leased { .. } => {}
             Fact::Stalled {

@@ -357,9 +357,19 @@ impl RowCache {
     /// Forgets everything that is written, so that it is read from the store again.
     pub fn forget(&mut self) {
         self.rows.retain(|_, cached| cached.dirty);
+        self.forget_totals();
+        self.complete = false;
+    }
+
+    /// Whether any total is known as the store had it.
+    pub fn knows_totals(&self) -> bool {
+        !self.complete && self.totals.values().any(|total| total.base.is_some())
+    }
+
+    /// Forgets totals that are written, so that they are read from the store again.
+    pub fn forget_totals(&mut self) {
         self.totals
             .retain(|_, total| total.dirty || !total.waiting.is_empty());
-        self.complete = false;
     }
 
     /// Forgets rows that were not touched for longest when there are more than `cap`. Only what is written may be

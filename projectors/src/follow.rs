@@ -99,6 +99,7 @@ impl FollowViews {
                 }
             };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = self.clock.sleep_ms(pause) => {}
             }
@@ -165,6 +166,7 @@ impl FollowViews {
             self.log.wait_beyond(*shard, position)
         });
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = self.clock.sleep_ms(REST_MS) => {}
             _ = select_all(waits) => {}
@@ -177,6 +179,7 @@ impl FollowViews {
         let mut after = 0;
         while !stop.is_cancelled() {
             let seen = tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 seen = self.next_switch(shard, &mut after) => seen,
             };

@@ -26,7 +26,7 @@ use vaultstream_event_schemas::token::Place;
 use vaultstream_event_schemas::{ShardNumber, StreamId};
 
 use crate::cache::{FoldError, RowCache};
-use crate::rows::QuarantineRow;
+use crate::rows::{IndexRow, QuarantineRow};
 use crate::view::{Seen, View};
 use crate::watermarks::{Mark, Watermarks};
 
@@ -159,8 +159,9 @@ impl Lane {
             if self.parts.view.wants(stored.envelope.stream.kind) {
                 self.fold_or_park(decoded).await?;
             }
+            // What an earlier life left is part of the present one.
             self.place = Place {
-                incarnation: stored.envelope.incarnation,
+                incarnation: self.place.incarnation.max(stored.envelope.incarnation),
                 position: stored.position,
             };
         }
@@ -190,10 +191,24 @@ impl Lane {
         }
         let wanted: Vec<RowKey> = wanted.into_iter().collect();
         for keys in wanted.chunks(MAX_SCAN) {
-            let values = self.parts.store.get(&self.parts.at, keys).await?;
-            for (key, value) in keys.iter().zip(values) {
-                self.cache.load(key.clone(), value);
-            }
+            self.load(keys).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes rows as the store has them. A row ahead of the lane was written by another keeper of the shard: one that
+    /// took over while this one slept, or one that woke up. The events it has seen are skipped here, and totals known
+    /// from before would lack them; so they are read again, after the row, as totals are written before rows.
+    async fn load(&mut self, keys: &[RowKey]) -> Result<(), LaneError> {
+        let values = self.parts.store.get(&self.parts.at, keys).await?;
+        let mut rows = values.iter().flatten();
+        let is_overtaken = rows.any(|row| position_of(row) > self.place.position);
+        for (key, value) in keys.iter().zip(values) {
+            self.cache.load(key.clone(), value);
+        }
+        if is_overtaken && self.cache.knows_totals() {
+            self.flush().await?;
+            self.cache.forget_totals();
         }
         Ok(())
     }
@@ -230,15 +245,7 @@ impl Lane {
             let folded = catch_unwind(AssertUnwindSafe(|| view.fold(&seen, cache)));
             match folded {
                 Ok(Ok(())) => return Ok(Ok(())),
-                Ok(Err(FoldError::NotLoaded(key))) => {
-                    let value = self
-                        .parts
-                        .store
-                        .get(&self.parts.at, std::slice::from_ref(&*key))
-                        .await?
-                        .pop();
-                    self.cache.load(*key, value.flatten());
-                }
+                Ok(Err(FoldError::NotLoaded(key))) => self.load(std::slice::from_ref(&*key)).await?,
                 Ok(Err(error)) => return Ok(Err(Causes(&error).to_string())),
                 Err(_) => return Ok(Err("the fold panicked".to_owned())),
             }
@@ -284,8 +291,17 @@ impl Lane {
         if flushes.is_empty() {
             flushes.push(Flush::default());
         }
+        let watermarks = BTreeMap::from([(self.parts.shard, self.place)]);
+        #[cfg(feature = "planted")]
+        if vaultstream_kernel::planted::is_on(vaultstream_kernel::planted::Bug::MarkBeforeRows) {
+            let first = Flush {
+                watermarks: watermarks.clone(),
+                ..Flush::default()
+            };
+            flushes.insert(0, first);
+        }
         if let Some(last) = flushes.last_mut() {
-            last.watermarks = BTreeMap::from([(self.parts.shard, self.place)]);
+            last.watermarks = watermarks;
         }
         Ok(flushes)
     }
@@ -350,6 +366,11 @@ impl Lane {
         self.cache.shrink(self.parts.cache_rows);
         Ok(())
     }
+}
+
+/// The position a row was folded to: every row holds it.
+fn position_of(row: &[u8]) -> u64 {
+    serde_json::from_slice::<IndexRow>(row).map_or(0, |row| row.pos)
 }
 
 /// A flush on its way.

@@ -153,7 +153,7 @@ pub struct Projector {
     /// Whose views it keeps.
     families: Arc<[Family]>,
     controls: Arc<HashMap<ShardNumber, mpsc::Sender<Control>>>,
-    waiting: Arc<Mutex<HashMap<ShardNumber, mpsc::Receiver<Control>>>>,
+    waiting: Arc<Mutex<BTreeMap<ShardNumber, mpsc::Receiver<Control>>>>,
     /// One rebuild at a time.
     pub(crate) rebuilding: Arc<tokio::sync::Mutex<()>>,
 }
@@ -172,7 +172,7 @@ impl Projector {
 
     /// A projector of some families, where other processes keep the others. Nothing runs yet.
     pub fn of_families(parts: ProjectorParts, families: Vec<Family>) -> Self {
-        let (mut controls, mut waiting) = (HashMap::new(), HashMap::new());
+        let (mut controls, mut waiting) = (HashMap::new(), BTreeMap::new());
         for entry in parts.registry.entries() {
             let is_kept = families.contains(&entry.family);
             if is_kept && ViewName::ALL.iter().any(|name| name.covers(&entry.family)) {

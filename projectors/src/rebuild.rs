@@ -111,6 +111,7 @@ impl Projector {
         let generation = started.map_err(RebuildError::Record)?;
         let work = self.build(name, family, generation);
         let built = tokio::select! {
+            biased;
             built = work => built,
             () = shutdown.cancelled() => Err(RebuildError::Shutdown),
         };
@@ -309,6 +310,7 @@ impl Projector {
     ) -> Result<(), RebuildError> {
         self.stop_keeping(name, family, leaving.generation()).await;
         tokio::select! {
+            biased;
             () = self.parts.clock.sleep_ms(self.parts.options.retire_ms) => {}
             () = shutdown.cancelled() => {}
         }

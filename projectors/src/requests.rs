@@ -33,6 +33,7 @@ impl Projector {
         let mut seen = None;
         while !shutdown.is_cancelled() {
             let looked = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 looked = self.wanted(seen) => looked,
             };
@@ -51,6 +52,7 @@ impl Projector {
                 }
             };
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = self.parts.clock.sleep_ms(pause) => {}
             }

@@ -27,6 +27,7 @@ impl Projector {
         let mut seen = None;
         while !shutdown.is_cancelled() {
             let looked = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 looked = self.retry_all(seen) => looked,
             };
@@ -42,6 +43,7 @@ impl Projector {
                 }
             };
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = self.parts.clock.sleep_ms(pause) => {}
             }

@@ -91,6 +91,7 @@ impl Worker {
                 Err(error) => {
                     report(self.shard, &error);
                     tokio::select! {
+                        biased;
                         () = shutdown.cancelled() => return,
                         () = self.clock.sleep_ms(self.options.pause_ms) => {}
                     }

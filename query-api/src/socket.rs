@@ -26,6 +26,8 @@ use vaultstream_gateway::{ApiError, RequestInfo};
 use crate::limits;
 use crate::router::Parts;
 
+pub use message::Heard;
+
 /// The sub-protocol.
 pub const PROTOCOL: &str = "graphql-transport-ws";
 /// How long a client may take to introduce itself.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use vaultstream_domain::ports::{Bus, Cache, Checkpoints, Clock, EventLog, Publisher, RateLimits, ViewStore};
+use vaultstream_domain::ports::{
+    Bus, Cache, Checkpoints, Clock, EventLog, Marks, Publisher, RateLimits, ViewStore,
+};
 use vaultstream_event_schemas::Family;
 use vaultstream_infra_kafka::{
     Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
@@ -63,14 +65,7 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
     } else {
         None
     };
-    let checkpoints: Option<Arc<dyn Checkpoints>> = if [Role::Sealer, Role::CommandApi, Role::Migrate]
-        .iter()
-        .any(|role| roles.has(*role))
-    {
-        Some(Arc::new(open_checkpoints(config, migrates).await?))
-    } else {
-        None
-    };
+    let (checkpoints, marks) = lists(config, roles).await?;
     // Only doors answer and count, so a Redis that is not as it should be stops nobody else.
     let redis = engines.redis.filter(|_| roles.has_doors());
     let (cache, rate_limits) = shared(redis, clock).await?;
@@ -80,12 +75,29 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
         publisher,
         views,
         checkpoints,
+        marks,
         progress: Arc::new(progress),
         leases: Arc::new(leases),
         version_gate: Arc::new(PgVersionGate::new(first)),
         cache,
         rate_limits,
     })
+}
+
+type Lists = (Option<Arc<dyn Checkpoints>>, Option<Arc<dyn Marks>>);
+
+/// Checkpoints and marks, for who seals, signs, or takes what is signed.
+async fn lists(config: &Config, roles: &Roles) -> Result<Lists> {
+    let needs = [Role::Sealer, Role::CommandApi, Role::Watchers, Role::Migrate];
+    if !needs.iter().any(|role| roles.has(*role)) {
+        return Ok((None, None));
+    }
+    let migrates = roles.has(Role::Migrate);
+    let checkpoints = open_checkpoints(config, migrates).await?;
+    let migrate = if migrates { Migrate::Apply } else { Migrate::Refuse };
+    let marks = checkpoints.marks(migrate).await;
+    let marks = marks.context("the list of marks on PostgreSQL cannot be used")?;
+    Ok((Some(Arc::new(checkpoints)), Some(Arc::new(marks))))
 }
 
 /// Opens the list of checkpoints alone.

@@ -47,6 +47,7 @@ pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engines> {
         FileCheckpoints::open(&config.checkpoints_dir()).context("the list of checkpoints cannot be used")?;
     Ok(Engines {
         checkpoints: Some(Arc::new(checkpoints)),
+        marks: None,
         bus: Arc::new(LogBus::new(log.clone())),
         log,
         publisher: None,

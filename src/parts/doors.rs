@@ -16,7 +16,7 @@ use vaultstream_gateway::catalogue::{Catalogue, ChainHeads};
 use vaultstream_gateway::kept::{CountLookups, Kept, Lookup};
 use vaultstream_gateway::{Credentials, Directory, Door, DoorParts, Edge, EdgeOptions};
 use vaultstream_infra_telemetry::{CacheOutcome, Metrics};
-use vaultstream_kernel::NewestCheckpoint;
+use vaultstream_kernel::{MarkStanding, NewestCheckpoint};
 use vaultstream_projectors::{Reads, ViewName};
 use vaultstream_query_api::Drain;
 use vaultstream_query_api::answers::Answers;
@@ -68,6 +68,8 @@ pub struct Doors<'a> {
     pub heads: watch::Receiver<Heads>,
     /// The newest checkpoint.
     pub checkpoint: NewestCheckpoint,
+    /// Whether the log holds its mark, where this process looks.
+    pub marks: Option<MarkStanding>,
     /// The views, where this process reads them.
     pub reads: Option<Reads>,
     /// The built dashboard.
@@ -100,6 +102,7 @@ impl Doors<'_> {
             executor: self.assembly.executor.clone(),
             progress: self.assembly.engines.progress.clone(),
             checkpoint: self.checkpoint.clone(),
+            marks: self.marks.clone(),
             relays: self.roles.has(Role::Relay) && self.assembly.engines.publisher.is_some(),
             waiting: Arc::default(),
             measuring: Arc::default(),
@@ -251,6 +254,7 @@ impl Doors<'_> {
             kept,
             platform: platform_organization(&log.registry()),
             checkpoint: self.checkpoint.clone(),
+            marks: self.marks.clone().unwrap_or_else(MarkStanding::holds),
             views: ViewName::ALL
                 .into_iter()
                 .map(|name| (name.as_str(), name.families(&log.registry())))

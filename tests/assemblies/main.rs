@@ -4,6 +4,7 @@
 //! The script runs through the production executor, one command after another, and is as unkind as real ones: refusals,
 //! repetitions, commands that change nothing, several streams in one command.
 
+mod backup;
 #[path = "../../projectors/tests/views/history.rs"]
 #[expect(dead_code, reason = "the views' own tests ask more of it")]
 mod history;

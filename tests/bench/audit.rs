@@ -24,7 +24,7 @@ use vaultstream_kernel::{Options, Sealer, SealerOptions, SealerPorts, TracingObs
 
 use crate::line::BenchLine;
 use crate::process::program;
-use crate::{Extent, executor, fold};
+use crate::{Extent, executor, fold, restore};
 
 const EVENTS: u64 = 1_000_000;
 /// Six events a transfer.
@@ -209,6 +209,7 @@ async fn verifying(out: &mut Vec<BenchLine>, dir: &Path, events: u64) -> Result<
         "s",
         8.0,
     ));
+    restore::measure(out, &dir)?;
     proof(out, &dir, &data, last.context("a transfer")?, &keys)
 }
 

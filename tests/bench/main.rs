@@ -21,6 +21,7 @@ mod postgres;
 mod process;
 mod product;
 mod rebuild;
+mod restore;
 mod scylla;
 mod subscribe;
 mod tenant;

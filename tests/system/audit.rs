@@ -50,7 +50,7 @@ async fn named(
 }
 
 /// Waits until every event is sealed.
-async fn sealed(product: &Product) -> Result<()> {
+pub async fn sealed(product: &Product) -> Result<()> {
     let url = format!("{}/metrics", product.base);
     until("every event is sealed", || async {
         let text = reqwest::get(&url).await?.text().await?;
@@ -166,7 +166,7 @@ fn note_name(note: &str) -> Result<CheckpointRef> {
     })
 }
 
-fn beside(data: &Path) -> Result<PathBuf> {
+pub fn beside(data: &Path) -> Result<PathBuf> {
     let name = data
         .file_name()
         .and_then(|name| name.to_str())
@@ -174,7 +174,7 @@ fn beside(data: &Path) -> Result<PathBuf> {
     Ok(data.with_file_name(format!("{name}-checkpoints")))
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let status = Command::new("cp").arg("-a").arg(from).arg(to).status()?;
     ensure!(status.success(), "{} could not be copied", from.display());
     Ok(())

@@ -15,15 +15,16 @@ use vaultstream_engines::Cluster;
 use crate::chain::Chain;
 use crate::collector::Collector;
 use crate::eyes::Scrape;
+use crate::faults::Links;
 use crate::people::Person;
 use crate::product::{ETHER, Process, Product, Setup, account, address, program, until};
 use crate::traces::{self, Subscriber};
 
 /// Every role that runs for itself; the doors are in [`Roles::doors`].
-const BEHIND: [&str; 5] = ["relay", "sealer", "projectors", "workflows", "watchers"];
+pub const BEHIND: [&str; 5] = ["relay", "sealer", "projectors", "workflows", "watchers"];
 
 /// The doors, in one process.
-const DOORS: &str = "command-api,query-api";
+pub const DOORS: &str = "command-api,query-api";
 /// Which build a process is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Build {
@@ -49,6 +50,27 @@ impl Roles {
         let dir = tempfile::tempdir()?;
         let (engines, chain) = (Cluster::start()?, Chain::anvil()?);
         let config = engines.write_config(dir.path(), "vs_test", &chain.rpc)?;
+        Ok(Self {
+            dir,
+            config,
+            engines,
+            chain,
+        })
+    }
+
+    /// The same, with every engine and the node at the other end of a link.
+    pub async fn behind(links: &Links) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let kafka = format!("PLAINTEXT://{}", links.kafka.address());
+        let start = move || {
+            // A node that stands for several must not lose what it has acknowledged when it is killed.
+            let cassandra = [("commitlog_sync", "batch")];
+            let engines = Cluster::with(&[("advertised.listeners", kafka.as_str())], &cassandra)?;
+            anyhow::Ok((engines, Chain::anvil()?))
+        };
+        let (engines, chain) = tokio::task::spawn_blocking(start).await??;
+        let config = engines.write_config(dir.path(), "vs_test", &chain.rpc)?;
+        links.stand_between(&engines, &chain.rpc, &config)?;
         Ok(Self {
             dir,
             config,

@@ -93,7 +93,7 @@ fn memchr_first(bytes: &[u8], text: &[u8]) -> bool {
     false
 }
 
-fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+pub fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {
         let path = entry?.path();

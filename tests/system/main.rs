@@ -1,13 +1,16 @@
 //! System tests: the real binary, real engines, public interfaces only.
 
 mod audit;
+mod authorization;
+mod backup;
 mod bad_input;
-mod boundaries;
 mod browser;
 mod chain;
 mod cluster;
 mod cluster_erasure;
 mod cluster_refusals;
+mod cluster_restore;
+mod cluster_rewind;
 #[path = "../../infra/telemetry/tests/traces/collector.rs"]
 #[expect(
     dead_code,
@@ -24,6 +27,7 @@ mod quarantine;
 mod races;
 mod refusal;
 mod replay;
+mod rewind;
 mod rolling;
 #[path = "../../infra/sandbox/evm/tests/suite/signer.rs"]
 #[expect(dead_code, reason = "the sandbox's own suite spoils signatures, too")]

@@ -78,6 +78,28 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Freezes it: connections stay open and nobody answers.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal("CONT")
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        let mut kill = Command::new("kill");
+        let sent = kill.arg(format!("-{name}")).arg(self.id().to_string()).status()?;
+        ensure!(sent.success(), "SIG{name} could not be sent");
+        Ok(())
+    }
+
     /// Waits until it ends by itself.
     pub async fn wait_for_end(&mut self) -> Result<std::process::ExitStatus> {
         let until = Instant::now() + PATIENCE;
@@ -92,11 +114,7 @@ impl Process {
 
     /// Asks it to end.
     pub async fn terminate(&mut self) -> Result<std::process::ExitStatus> {
-        let sent = Command::new("kill")
-            .arg("-TERM")
-            .arg(self.child.id().to_string())
-            .status()?;
-        ensure!(sent.success(), "SIGTERM could not be sent");
+        self.signal("TERM")?;
         self.wait_for_end().await
     }
 }
@@ -247,6 +265,12 @@ impl Product {
             Ok(found.filter(|v| v.accounts.iter().any(|a| a.address.is_some())))
         })
         .await
+    }
+
+    /// Waits until a demo vault holds money.
+    pub async fn funded(&self, name: &str) -> Result<u128> {
+        let vault = self.vault(name).await?;
+        self.balance_is(&account(&vault)?, |wei| wei > 0).await
     }
 
     /// A new vault on the test chain, with its account open, holding `wei`.

@@ -87,6 +87,7 @@ impl AdvanceTransfer {
                 self.expire(deadline, now).await;
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = self.services.clock.sleep_ms(DEADLINE_TICK_MS) => {}
             }

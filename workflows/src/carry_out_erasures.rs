@@ -63,6 +63,7 @@ impl CarryOutErasures {
                 }
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = self.clock.sleep_ms(PAUSE_MS) => {}
             }

@@ -3,7 +3,8 @@
 //! One loop does it all in a fixed order, so that it can be driven step by step: take in new work, follow the head,
 //! send what is ready, look at what is under way, read balances. Executions of one account go out one after another,
 //! because their slot values are given in order; accounts go out side by side. Everything is bounded: the inbox, the
-//! concurrency towards the node, the balances read per head.
+//! concurrency towards the node, the balances read per head. Behind a closed barrier the head is followed and balances are
+//! read, and nothing else is done.
 
 mod balances;
 mod finality;
@@ -173,6 +174,7 @@ impl ChainLane {
     pub async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 message = self.inbox.recv() => match message {
                     Some(message) => self.take(message),
@@ -250,7 +252,10 @@ impl ChainLane {
 
     /// Sends what waits to go out: accounts side by side, the executions of one account in order of their ids' age.
     async fn send_out(&mut self) {
-        let mut by_account: HashMap<AccountId, Vec<Job>> = HashMap::new();
+        if !self.services.barrier.is_open() {
+            return;
+        }
+        let mut by_account: BTreeMap<AccountId, Vec<Job>> = BTreeMap::new();
         for open in self
             .open
             .values()
@@ -279,7 +284,9 @@ impl ChainLane {
     /// What a new head asks for.
     async fn after(&mut self, update: HeadUpdate) {
         self.undo_breached().await;
-        self.look_at_open(&update.head).await;
+        if self.services.barrier.is_open() {
+            self.look_at_open(&update.head).await;
+        }
         self.read_balances(&update.head.tip.at).await;
     }
 

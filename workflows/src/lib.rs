@@ -5,14 +5,17 @@
 //! hints; every decision is made on streams, through the executor.
 
 pub mod advance_transfer;
+pub mod barrier;
 pub mod carry_out_erasures;
 pub mod chain_lane;
 pub mod open_account;
 pub mod reactor;
+pub mod reconcile;
 pub mod services;
 pub mod settle_execution;
 pub mod shared_load;
 
+pub use barrier::{Barrier, Closed, NoBarrier};
 pub use carry_out_erasures::CarryOutErasures;
 pub use chain_lane::{ChainLane, LaneHandle, LaneOptions};
 pub use reactor::{React, ReactError, Reactor};

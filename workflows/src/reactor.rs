@@ -127,6 +127,7 @@ impl Reactor {
                 }
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = self.services.clock.sleep_ms(FIRST_PAUSE_MS) => {}
             }

@@ -11,6 +11,8 @@ use vaultstream_event_schemas::chain::ChainSettings;
 use vaultstream_event_schemas::{Actor, ChainId, CommandId, EventRef, StreamId};
 use vaultstream_kernel::{ExecuteError, Executor, LoadError, Tailer, load_state};
 
+use crate::barrier::Barrier;
+
 /// Why a command had no effect.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -87,6 +89,8 @@ pub struct Services {
     pub account_keys: Arc<dyn AccountKeys>,
     /// Signs intents.
     pub signing: Arc<dyn Signing>,
+    /// Stands before that, and before nodes.
+    pub barrier: Arc<dyn Barrier>,
     /// The chains served here.
     pub chains: Arc<BTreeMap<ChainId, Chain>>,
     /// Told of every boundary passed.

@@ -3,7 +3,7 @@
 //! | step | durable when done | a crash before it | a crash after it |
 //! | --- | --- | --- | --- |
 //! | reserve | funds committed, plan kept | quotes and reserves again | binds |
-//! | bind | slot value and digest fixed on both streams | binds again, perhaps another value | asks for the signature again: same digest |
+//! | bind | slot value and digest fixed on both streams | binds again, perhaps another value | marks and asks for the signature again: same digest |
 //! | sign | raw bytes in the log | signs the same digest again | broadcasts |
 //! | broadcast | the node's answer | sends the same bytes again | follows |
 //! | follow | sightings, blocks, detachments | reads the chain again | reads the chain again |
@@ -11,10 +11,13 @@
 //!
 //! Nothing is undone after *bind*: from there only the chain's own proof frees the slot. Before it, `abandon` frees
 //! everything with "never signed". Every step begins by loading the execution from the log, so a step that ran twice,
-//! here or on another node, finds the work done.
+//! here or on another node, finds the work done. A signature is asked for only behind the [`Barrier`](crate::Barrier): a
+//! mark outside of the log has the bind. An execution that a lost history had bound gets the same transaction again.
 
 mod follow;
 mod outbound;
+#[cfg(feature = "planted")]
+mod planted;
 
 use std::sync::Arc;
 
@@ -26,6 +29,7 @@ use vaultstream_domain::{DomainError, Transact};
 use vaultstream_event_schemas::execution::v1;
 use vaultstream_event_schemas::{ErrorCode, ExecutionStatus, TransferId};
 use vaultstream_kernel::LoadError;
+use vaultstream_kernel::mark::MarkError;
 
 use crate::services::{Chain, CommandError, Services};
 
@@ -46,6 +50,12 @@ pub enum SettleError {
     /// The keystore gave no signature.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The bind is not marked, so no signature was asked for.
+    #[error(transparent)]
+    Mark(#[from] MarkError),
+    /// Nothing is bound, signed or sent while the log is behind its mark.
+    #[error("nothing is bound, signed or sent until the log is known to hold its mark")]
+    Barred,
     /// The chain's rules refuse the plan or the bytes: a person should look.
     #[error("{0}")]
     Rules(String),
@@ -142,6 +152,9 @@ impl SettleExecution {
     /// succeed is ended before *bind* and marked stuck after it, so that nothing waits behind it for ever.
     pub async fn advance(&self, job: &Job) -> Result<Step, SettleError> {
         loop {
+            if !self.services.barrier.is_open() {
+                return Err(SettleError::Barred);
+            }
             let state = self.state(job).await?;
             let step = next_step(&state);
             let done = match step {

@@ -18,6 +18,7 @@ use crate::{generate, process};
 use anyhow::Result;
 use std::fmt;
 use std::process::ExitCode;
+pub use shape::test_lines;
 pub use tools::DASHBOARD;
 use tree::Tree;
 

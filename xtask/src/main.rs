@@ -7,6 +7,7 @@
 mod bench;
 mod cluster;
 mod counts;
+mod coverage;
 mod deploy;
 mod doctor;
 mod engines;
@@ -14,6 +15,8 @@ mod generate;
 mod lint;
 mod paths;
 mod process;
+mod schemathesis;
+mod soak;
 mod start;
 mod steps;
 mod test;
@@ -31,7 +34,8 @@ cargo xtask <verb>
   test [--fast | --only PHASE]
                        everything CI checks; --fast: source rules and unit tests only
                        phases: engines, lint, dashboard, build, generated, tests
-  soak                 the tests alone, those that `test` cuts to fit in their full length
+  soak [PART]…         what takes hours: kills under load, simulation, fuzzing; `soak help` names the parts
+  coverage [--report]  which lines the tests run, by crate; exits 1 below 80 %; --report: of the last run
   lint [--fast]        fmt, clippy, edges, ratchets, licences, generated files; --fast: source rules only
   generate             rewrite the generated files that lint compares
   bench [--quick | --full] [MODULE]
@@ -66,7 +70,8 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "start" => start::run(&paths, rest),
         "cluster" => no_arguments(rest).and_then(|()| cluster::run(&paths)),
         "test" => test::run(&paths, &test::Options::parse(rest)?),
-        "soak" => no_arguments(rest).and_then(|()| test::run(&paths, &test::Options::Soak)),
+        "soak" => soak::run(&paths, rest),
+        "coverage" => coverage::run(&paths, rest),
         "lint" => lint::run(&paths, flag(rest, "--fast")?),
         "generate" => no_arguments(rest).and_then(|()| generate::write(&paths)),
         "bench" => bench::run(&paths, &bench::Options::parse(rest)?),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// One selection for every cargo call, so that features are unified once and nothing is built twice. xtask is
 /// built by `cargo xtask` itself and tested alone; the dashboard is built for browsers, and its tests alone for here.
-const SELECTION: &str =
+pub const SELECTION: &str =
     "--workspace --exclude vaultstream-dashboard-web --exclude xtask --features vaultstream/cluster";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

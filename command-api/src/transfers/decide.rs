@@ -18,6 +18,7 @@ type Answer = Result<Response, ApiError>;
 pub(super) async fn approve(request: Aimed<Reason>) -> Answer {
     let (aimed, body) = request.split();
     text::reason(body)?;
+    aimed.services.may_sign()?;
     let now = aimed.services.now();
     run(aimed, TransferCommand::Approve { now }).await
 }

@@ -82,6 +82,7 @@ async fn take(
     intent: &Intent,
     body: &Body,
 ) -> Result<Response, ApiError> {
+    services.may_sign()?;
     let understood = understand(services, asked, body).await?;
     let transfer = TransferId::from_uuid(intent.id(services, "transfer", understood.payer.account.shard()));
     let use_case = use_case(services, asked, transfer, &understood, body.external_id.clone())?;
@@ -259,10 +260,14 @@ async fn born(services: &Services, transfer: TransferId) -> Result<Option<Place>
         .await?
         .into_iter()
         .next();
-    Ok(first.map(|e| Place {
-        incarnation: e.envelope.incarnation,
-        position: e.position,
-    }))
+    match first {
+        Some(first) => Ok(Some(present(services, transfer, first.position).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn present(services: &Services, transfer: TransferId, position: u64) -> Result<Place, ApiError> {
+    services.present(transfer.shard(), position).await
 }
 
 /// The first answer to this very request, when its transfer was made.
@@ -287,7 +292,8 @@ async fn answered_before(services: &Services, intent: &Intent) -> Result<Option<
         account: request.account,
         vault: request.vault,
     };
-    accepted(services, intent, transfer, payer, (known.born, true)).map(Some)
+    let born = present(services, transfer, known.born.position).await?;
+    accepted(services, intent, transfer, payer, (born, true)).map(Some)
 }
 
 fn place_of(committed: &Committed, transfer: TransferId) -> Option<Place> {

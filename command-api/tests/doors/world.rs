@@ -40,7 +40,7 @@ use vaultstream_infra_runtime::{
 };
 use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog, Synchronous};
 use vaultstream_kernel::{
-    Executor, LogBus, NewestCheckpoint, Options as ExecutorOptions, Ports, TracingObserver,
+    Executor, LogBus, MarkStanding, NewestCheckpoint, Options as ExecutorOptions, Ports, TracingObserver,
 };
 
 pub const CHAIN: &str = "eip155:31337";
@@ -230,6 +230,7 @@ impl World {
                 MacKey::new([7; 32]),
             ),
             platform,
+            marks: MarkStanding::holds(),
             checkpoint: NewestCheckpoint::none(),
             views: BTreeMap::from([("directory", vec![Family::Core]), ("transfers", chain_families())]),
             options: Options::default(),

@@ -2,7 +2,8 @@
 //!
 //! Each entry has one owner: reserved → bound → consumed / released. It carries the committed amount and the fee cap;
 //! both stay committed until a balance reading at or after the consuming block shows the money gone. Slot values are
-//! bound in order without holes; after *bind* an entry is freed by proof only. The map is bounded.
+//! bound in order without holes; after *bind* an entry is freed by proof only. The map is bounded. What was bound in a
+//! history that is lost is kept for the execution it was bound to, and for nobody else.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use vaultstream_event_schemas::execution::v1::{self, ProofOfDeath};
 use vaultstream_event_schemas::{Amount, AssetId, ErrorCode, ExecutionId};
 
+use super::lost::{LostSlot, MAX_LOST};
 use crate::decider::Decider;
 use crate::error::Coded;
 use crate::vault::AccountState;
@@ -31,6 +33,8 @@ crate::wire_events! {
         Consumed(v1::SlotConsumed),
         /// A commitment was given up.
         Released(v1::SlotReleased),
+        /// A slot value was bound in a history that is lost.
+        Lost(v1::SlotLost),
     }
 }
 
@@ -59,6 +63,8 @@ pub enum SlotsCommand {
     Consume(v1::SlotConsumed),
     /// Give up a commitment.
     Release(v1::SlotReleased),
+    /// Remember what was bound in a history that is lost.
+    RecordLost(Vec<v1::SlotLost>),
 }
 
 /// One commitment.
@@ -85,6 +91,8 @@ pub struct SlotsState {
     pub entries: BTreeMap<ExecutionId, SlotEntry>,
     /// The lowest slot value never bound.
     pub next: u64,
+    /// What was bound in lost histories, by execution, until it is bound again.
+    pub lost: BTreeMap<ExecutionId, LostSlot>,
 }
 
 impl SlotsState {
@@ -147,6 +155,9 @@ pub enum SlotsError {
     /// As many in flight as there may be.
     #[error("the account has {MAX_ENTRIES} executions in flight")]
     Full,
+    /// As many slot values of lost histories as are remembered.
+    #[error("the account has {MAX_LOST} slot values of lost histories whose executions have not come again")]
+    TooManyLost,
     /// There is no commitment for the execution.
     #[error("nothing is reserved for the execution")]
     NotReserved,
@@ -175,7 +186,7 @@ impl Coded for SlotsError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::InsufficientFunds { .. } => ErrorCode::InsufficientFunds,
-            Self::Full => ErrorCode::LimitReached,
+            Self::Full | Self::TooManyLost => ErrorCode::LimitReached,
             Self::NotReserved | Self::NoProof => ErrorCode::StateConflict,
             Self::NotNext { .. } => ErrorCode::Contention,
             Self::FeeAboveReserved { .. } => ErrorCode::FeeCapExceeded,
@@ -189,10 +200,16 @@ impl Decider for Slots {
     type Event = SlotsEvent;
     type Error = SlotsError;
 
+    const FOLD_VERSION: u32 = 2;
+
     fn decide(state: &SlotsState, command: &SlotsCommand) -> Result<Vec<SlotsEvent>, SlotsError> {
         match command {
             SlotsCommand::Reserve { reserve, .. } if state.entries.contains_key(&reserve.execution) => {
                 Ok(vec![])
+            }
+            // The money was committed, and perhaps spent, in the history that is lost.
+            SlotsCommand::Reserve { reserve, .. } if state.lost.contains_key(&reserve.execution) => {
+                Ok(vec![reserve.clone().into()])
             }
             SlotsCommand::Reserve {
                 reserve,
@@ -205,6 +222,12 @@ impl Decider for Slots {
                 Some(entry) if entry.slot == Some(consume.slot) => Ok(vec![consume.clone().into()]),
                 _ => Err(SlotsError::NotReserved),
             },
+            SlotsCommand::Release(release)
+                if release.proof == ProofOfDeath::NeverSigned
+                    && state.lost.contains_key(&release.execution) =>
+            {
+                Err(SlotsError::NoProof)
+            }
             SlotsCommand::Release(release) => match state.entries.get(&release.execution) {
                 None => Ok(vec![]),
                 Some(entry) if entry.consumed.is_some() => Err(SlotsError::NoProof),
@@ -216,6 +239,7 @@ impl Decider for Slots {
                     (Some(_), _) => Err(SlotsError::NoProof),
                 },
             },
+            SlotsCommand::RecordLost(lost) => record_lost(state, lost),
         }
     }
 
@@ -239,6 +263,7 @@ impl Decider for Slots {
             }
             SlotsEvent::Bound(e) => {
                 state.next = state.next.max(e.slot + 1);
+                state.lost.remove(&e.execution);
                 if let Some(entry) = state.entries.get_mut(&e.execution) {
                     entry.slot = Some(e.slot);
                 }
@@ -250,6 +275,15 @@ impl Decider for Slots {
             }
             SlotsEvent::Released(e) => {
                 state.entries.remove(&e.execution);
+                state.lost.remove(&e.execution);
+            }
+            SlotsEvent::Lost(e) => {
+                state.next = state.next.max(e.plan.slot() + 1);
+                let lost = LostSlot {
+                    digest: e.digest.clone(),
+                    plan: e.plan.clone(),
+                };
+                state.lost.insert(e.execution, lost);
             }
         }
     }
@@ -304,6 +338,9 @@ fn bind_slot(
         }
         None => {}
     }
+    if let Some(lost) = state.lost.get(&bind.execution) {
+        return bind_again(lost, bind);
+    }
     let next = state.next_slot(floor);
     if bind.slot != next {
         return Err(SlotsError::NotNext {
@@ -318,4 +355,26 @@ fn bind_slot(
         });
     }
     Ok(vec![bind.clone().into()])
+}
+
+/// The one transaction that an execution of a lost history may have: whatever the chain has consumed meanwhile, and
+/// whatever it costs, it is the one that may be out.
+fn bind_again(lost: &LostSlot, bind: &v1::SlotBound) -> Result<Vec<SlotsEvent>, SlotsError> {
+    let next = lost.plan.slot();
+    if bind.slot == next && bind.digest == lost.digest {
+        return Ok(vec![bind.clone().into()]);
+    }
+    let given = bind.slot;
+    Err(SlotsError::NotNext { given, next })
+}
+
+/// What the account does not know yet; an execution that has a slot value here has lost nothing.
+fn record_lost(state: &SlotsState, lost: &[v1::SlotLost]) -> Result<Vec<SlotsEvent>, SlotsError> {
+    let is_bound = |e: &ExecutionId| state.entries.get(e).is_some_and(|entry| entry.slot.is_some());
+    let is_new = |l: &&v1::SlotLost| !state.lost.contains_key(&l.execution) && !is_bound(&l.execution);
+    let new: Vec<SlotsEvent> = lost.iter().filter(is_new).map(|l| l.clone().into()).collect();
+    if state.lost.len() + new.len() > MAX_LOST {
+        return Err(SlotsError::TooManyLost);
+    }
+    Ok(new)
 }

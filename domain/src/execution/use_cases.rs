@@ -111,7 +111,12 @@ impl Transact for ReserveFunds {
             return Ok(vec![]);
         }
         let account = states.get::<Account>(self.scope.account);
-        if let Err(e) = account.sending_address() {
+        let slots = states.get::<Slots>(self.scope.account.slots());
+        // What was signed in a lost history is followed to its end, whatever has become of the account.
+        let is_lost = slots.lost.contains_key(&self.scope.execution);
+        if let Err(e) = account.sending_address()
+            && !is_lost
+        {
             return self.give_up(states, ErrorCode::AccountNotOpen, e.to_string());
         }
         match self.scope.slots(states, &self.reserve(states)?) {

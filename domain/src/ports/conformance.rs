@@ -9,6 +9,7 @@ pub mod checkpoints;
 pub mod event_log;
 pub mod keyring;
 pub mod leases;
+pub mod marks;
 pub mod progress;
 pub mod publisher;
 pub mod rate_limits;

@@ -184,4 +184,13 @@ payloads! { 1;
         /// Why that is safe.
         proof: ProofOfDeath,
     }
+    /// A slot value was bound to an execution, and a signature asked for, in a history that is lost.
+    SlotLost = "slots.lost" {
+        /// What was signed, lower-case hex with 0x.
+        digest: String,
+        /// The execution; it may be unknown here.
+        execution: ExecutionId,
+        /// The transaction, with its slot value.
+        plan: Plan,
+    }
 }

@@ -118,6 +118,11 @@ impl VerifierKey {
         self.id
     }
 
+    /// The public bytes in the algorithm's own form.
+    pub fn public_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// How it signs.
     pub const fn algorithm(&self) -> Algorithm {
         match self.public {
@@ -229,6 +234,16 @@ impl Keys {
     /// The keys.
     pub fn all(&self) -> &[VerifierKey] {
         &self.0
+    }
+
+    /// The keys that have a valid signature on a note, each once, in their order.
+    pub fn signers(&self, note: &Note) -> Vec<&VerifierKey> {
+        let text = note.text().as_bytes();
+        let signed = |key: &&VerifierKey| {
+            let mut signatures = note.signatures().iter();
+            signatures.any(|signature| key.made(signature) && key.verifies(text, &signature.bytes))
+        };
+        self.0.iter().filter(signed).collect()
     }
 
     /// Whether a note is to be believed; see the module.

@@ -1,4 +1,4 @@
-//! Version 1 of the platform context: generations of views.
+//! Version 1 of the platform context: generations of views, and releases of a log that was behind its mark.
 
 use crate::payloads;
 
@@ -58,5 +58,16 @@ payloads! { 1;
         reason: String,
         /// The view's name.
         view: String,
+    }
+    /// Operators released a log that was behind its mark.
+    RewindReleased = "rewind.released" {
+        /// How many bound slot values the log had forgotten.
+        lost: u64,
+        /// The mark that the log was behind, its number and hash; `none` when it was missing.
+        mark: String,
+        /// The names of the keys that signed, in order.
+        operators: Vec<String>,
+        /// SHA-256 of the statement that they signed, lower-case hex.
+        statement: String,
     }
 }

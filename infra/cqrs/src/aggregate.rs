@@ -11,7 +11,7 @@ use vaultstream_domain::audit::AuditTrail;
 use vaultstream_domain::decider::{Decider, WireEvent};
 use vaultstream_domain::execution::{Execution, Slots};
 use vaultstream_domain::organization::{ApiKey, Claim, Organization, Session};
-use vaultstream_domain::platform::ViewGeneration;
+use vaultstream_domain::platform::{Rewind, ViewGeneration};
 use vaultstream_domain::transfer::Transfer;
 use vaultstream_domain::vault::{Account, Vault};
 use vaultstream_event_schemas::StreamKind;
@@ -46,7 +46,8 @@ stock!(
     Transfer,
     Execution,
     ViewGeneration,
-    AuditTrail
+    AuditTrail,
+    Rewind
 );
 
 /// An event as it is stored: type, version, and the payload of that version.

@@ -113,6 +113,9 @@ impl KafkaOptions {
             .set("socket.keepalive.enable", "true")
             .set("log.connection.close", "false")
             .set("socket.connection.setup.timeout.ms", "5000")
+            // A broker that has vanished leaves connections that say nothing: they are given up after this, not after a
+            // minute.
+            .set("socket.timeout.ms", "10000")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "2000");
         if let Security::TlsScram {

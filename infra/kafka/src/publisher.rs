@@ -161,6 +161,7 @@ impl KafkaPublisher {
             .set("enable.gapless.guarantee", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
+            .set("request.timeout.ms", "10000")
             .set("linger.ms", "1")
             .set("compression.type", "lz4")
             .set("message.max.bytes", MAX_RECORD.to_string())

@@ -9,6 +9,7 @@
 //! one use and wiped; nothing caches them. Nobody gets a digest signed: the signer derives it from a plan that it has
 //! checked against the intent. Refuses: wrong passphrases, key files others can read, damaged files.
 
+pub mod backup;
 mod carried_out;
 mod checkpoints;
 mod cipher;

@@ -17,9 +17,10 @@ use vaultstream_event_schemas::note::Note;
 
 use crate::database::Migrate;
 use crate::error::{OpenError, opening};
+use crate::marks::PgMarks;
 
 /// What the database is called in messages.
-const NAME: &str = "checkpoints";
+pub(crate) const NAME: &str = "checkpoints";
 const TABLES: &str = include_str!("checkpoints/tables.sql");
 const APPEND: &str = "INSERT INTO vaultstream_checkpoints.checkpoint (number, note) \
      SELECT $1, $2 WHERE $1 = coalesce((SELECT max(number) FROM vaultstream_checkpoints.checkpoint), 0) + 1 \
@@ -30,8 +31,8 @@ const READ: &str =
     "SELECT number, note FROM vaultstream_checkpoints.checkpoint WHERE number > $1 ORDER BY number LIMIT $2";
 /// How long one statement may take.
 const PATIENCE: &str = "10s";
-/// Connections of a process: one seals, one reads.
-const CONNECTIONS: u32 = 2;
+/// Connections of a process: one seals, one marks, one reads.
+const CONNECTIONS: u32 = 3;
 
 /// The list of one installation.
 #[derive(Debug, Clone)]
@@ -61,6 +62,11 @@ impl PgCheckpoints {
             .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(options);
         Ok(Self { pool })
+    }
+
+    /// The list of marks in the same database; makes its table where this process may.
+    pub async fn marks(&self, migrate: Migrate) -> Result<PgMarks, OpenError> {
+        PgMarks::open(self.pool.clone(), migrate).await
     }
 
     /// Closes its connections after what runs on them.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 use vaultstream_domain::ports::Clock;
 use vaultstream_event_schemas::StreamKind;
 use vaultstream_event_schemas::clock::MAX_AHEAD_US;
 
 use crate::error::{OpenError, is_disconnected, opening};
+use crate::guarded::Guarded;
 use crate::migrations;
 use crate::options::DatabaseConfig;
 
@@ -24,6 +25,10 @@ const OLDEST: u32 = 15;
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much longer than the server gives a statement its answer is waited for.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long a read may say nothing: rows come one after another, and the first one comes by index.
+const READ_SILENCE: Duration = Duration::from_secs(10);
 /// Tries of one read: a restart of the server leaves dead connections behind, and a read may be repeated.
 const READ_TRIES: u32 = 4;
 
@@ -54,8 +59,8 @@ pub struct Installation {
 #[derive(Debug)]
 pub struct Database {
     name: String,
-    append: PgPool,
-    read: PgPool,
+    append: Guarded,
+    read: Guarded,
 }
 
 impl Database {
@@ -78,10 +83,12 @@ impl Database {
             append: pool(
                 session(&address, "append", config.append_timeout, APPEND),
                 config.append_connections,
+                config.append_timeout + GRACE,
             ),
             read: pool(
                 session(&address, "read", config.read_timeout, READ),
                 config.read_connections,
+                config.read_timeout.min(READ_SILENCE),
             ),
         })
     }
@@ -92,19 +99,19 @@ impl Database {
     }
 
     /// Connections that write.
-    pub(crate) const fn append(&self) -> &PgPool {
+    pub(crate) const fn append(&self) -> &Guarded {
         &self.append
     }
 
     /// Connections that cannot write.
-    pub(crate) const fn read(&self) -> &PgPool {
+    pub(crate) const fn read(&self) -> &Guarded {
         &self.read
     }
 
     /// Runs a read, again on a fresh connection when the one it had was dead.
     pub(crate) async fn reading<T, F>(
         &self,
-        mut read: impl FnMut(PgPool) -> F + Send,
+        mut read: impl FnMut(Guarded) -> F + Send,
     ) -> Result<T, sqlx::Error>
     where
         F: Future<Output = Result<T, sqlx::Error>> + Send,
@@ -195,13 +202,13 @@ fn session(
         .disable_statement_logging()
 }
 
-fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
-    PgPoolOptions::new()
+fn pool(options: PgConnectOptions, connections: u32, silence: Duration) -> Guarded {
+    let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A round trip before every statement would double the time of a small batch; a dead connection shows itself.
-        .test_before_acquire(false)
-        .connect_lazy_with(options)
+        .test_before_acquire(false);
+    Guarded::new(pool, options, silence)
 }
 
 async fn version(database: &str, connection: &mut PgConnection) -> Result<(), OpenError> {

@@ -10,6 +10,7 @@
 mod answer;
 mod heads;
 mod read;
+pub mod restore;
 mod segments;
 mod statement;
 mod validate;

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::PgPool;
 use vaultstream_domain::ports::Progress;
 use vaultstream_domain::ports::progress::ProgressError;
 
 use crate::database::Database;
+use crate::guarded::Guarded;
 
 const LOAD: &str = "SELECT value FROM vaultstream.note WHERE name = $1";
 const SAVE: &str = "INSERT INTO vaultstream.note (name, value) VALUES ($1, $2) \
@@ -41,7 +41,7 @@ fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> ProgressError {
 impl Progress for PgProgress {
     async fn load(&self, name: &str) -> Result<Option<Vec<u8>>, ProgressError> {
         let read =
-            |pool: PgPool| async move { sqlx::query_scalar(LOAD).bind(name).fetch_optional(&pool).await };
+            |pool: Guarded| async move { sqlx::query_scalar(LOAD).bind(name).fetch_optional(&pool).await };
         self.database.reading(read).await.map_err(failed("read"))
     }
 

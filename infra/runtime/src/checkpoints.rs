@@ -5,7 +5,7 @@
 //! torn by a crash is put aside into `torn-<number>.part` and said; nothing else is ever moved or removed. Refuses: a
 //! second process on the directory, files that are not dense.
 
-mod files;
+pub(crate) mod files;
 
 use std::fs::File;
 use std::io::Write;
@@ -17,7 +17,7 @@ use vaultstream_domain::ports::Checkpoints;
 use vaultstream_domain::ports::checkpoints::{CheckpointsError, KeptCheckpoint, MAX_CHECKPOINTS_READ};
 use vaultstream_event_schemas::note;
 
-use files::{Files, first_of};
+use files::{Files, Kind, first_of};
 
 /// Why the directory is not used.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +33,10 @@ pub enum OpenCheckpointsError {
         #[source]
         source: std::io::Error,
     },
-    /// Another process keeps checkpoints there.
+    /// Another process keeps its list there.
     #[error(
-        "{0} is in use by another process; give each installation a directory of its own (checkpoints.dir)"
+        "{0} is in use by another process; stop that, or give each installation a directory of its own (checkpoints.dir, \
+         marks.dir)"
     )]
     InUse(PathBuf),
     /// A file is not what was written.
@@ -63,7 +64,11 @@ pub struct FileCheckpoints {
 impl FileCheckpoints {
     /// Opens the directory, or makes it. Blocks.
     pub fn open(dir: &Path) -> Result<Self, OpenCheckpointsError> {
-        let files = Files::new(dir);
+        Self::open_list(dir, Kind::Checkpoints)
+    }
+
+    pub(crate) fn open_list(dir: &Path, kind: Kind) -> Result<Self, OpenCheckpointsError> {
+        let files = Files::new(dir, kind);
         let lock = files.lock()?;
         let newest = files.recover()?;
         let writer = Writer {
@@ -79,7 +84,7 @@ impl FileCheckpoints {
 
     /// The files of a directory that holds some, in order of number. Reads nothing but names.
     pub fn list(dir: &Path) -> Result<Vec<PathBuf>, OpenCheckpointsError> {
-        Files::new(dir).all()
+        Files::new(dir, Kind::Checkpoints).all()
     }
 
     async fn run<T: Send + 'static>(
@@ -115,7 +120,7 @@ impl Writer {
         if number != newest + 1 {
             return Err(CheckpointsError::Number { number, newest });
         }
-        if files::number_of(&checkpoint.note) != Some(number) {
+        if self.files.kind.number_of(&checkpoint.note) != Some(number) {
             return Err(CheckpointsError::Malformed { number });
         }
         self.write(number, &note::listed(&checkpoint.note))

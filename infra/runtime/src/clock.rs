@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use vaultstream_domain::ports::Clock;
+use vaultstream_domain::ports::{Clock, wrong_clock};
 use vaultstream_event_schemas::Timestamp;
 
 /// The machine's clock. A clock that stands before 1970 reads as 1970.
@@ -18,7 +18,8 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(micros.saturating_add(wrong_clock::micros()))
     }
 
     async fn sleep_ms(&self, ms: u64) {

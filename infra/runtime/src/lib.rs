@@ -4,19 +4,23 @@
 //! Invariants: ids are unique across processes (74 random bits a millisecond); a task that panics is logged and
 //! counted and takes nobody with it. This is the only place outside an engine that asks the machine for the time.
 
+mod backup;
 mod cache;
 mod checkpoints;
 mod clock;
 pub mod give_way;
 mod ids;
+mod marks;
 mod rate_limits;
 mod rng;
 mod spawn;
 
+pub use backup::BackupFolder;
 pub use cache::{DEFAULT_CACHE_BYTES, MemoryCache};
 pub use checkpoints::{FileCheckpoints, OpenCheckpointsError};
 pub use clock::SystemClock;
 pub use ids::SystemIds;
+pub use marks::FileMarks;
 pub use rate_limits::MemoryRateLimits;
 pub use rng::SystemRng;
 pub use spawn::TokioSpawn;

@@ -19,6 +19,9 @@ use crate::schema::{self, Ddl};
 const LAYOUT_VERSION: i64 = 1;
 /// How long nodes may take to agree about the schema.
 const AGREEMENT: Duration = Duration::from_secs(30);
+/// How often a connection is asked whether somebody is there, and how long the answer may take: one whose peer has
+/// vanished says nothing, and is given up after both.
+const STILL_THERE: Duration = Duration::from_secs(5);
 
 /// Looks for a table that is listed.
 const LOOKS: u32 = 200;
@@ -46,6 +49,8 @@ pub(crate) async fn session(options: &ScyllaOptions) -> Result<Session, OpenErro
     let mut builder = SessionBuilder::new()
         .known_nodes(&options.nodes)
         .connection_timeout(options.timeout)
+        .keepalive_interval(STILL_THERE)
+        .keepalive_timeout(STILL_THERE)
         .schema_agreement_interval(Duration::from_millis(50))
         .schema_agreement_timeout(AGREEMENT)
         .fetch_full_schema_metadata(false)

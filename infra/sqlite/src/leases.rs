@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use vaultstream_domain::ports::Leases;
 use vaultstream_domain::ports::leases::{LeaseError, MAX_HELD, MAX_LEASE};
+use vaultstream_domain::ports::{Leases, wrong_clock};
 
 use crate::database::{FileKind, OpenError, Synchronous};
 use crate::small_file::SmallFile;
@@ -60,7 +60,8 @@ impl SqliteLeases {
 )]
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    micros.saturating_add(wrong_clock::micros())
 }
 
 fn check(doing: &'static str, name: &str, holder: &str) -> Result<(), LeaseError> {

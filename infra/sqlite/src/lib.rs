@@ -1,8 +1,11 @@
 //! The embedded engines: event log, views, progress, leases and the gate of event versions, in SQLite files of the data
 //! directory.
 //!
+//! A backup reads the log's file beside them, a restore fills a new one.
+//!
 //! Invariants: one process writes a file; whatever is answered as done is in the file.
 
+pub mod backup;
 pub mod database;
 pub mod leases;
 pub mod log;
@@ -13,6 +16,7 @@ pub mod version_gate;
 pub mod views;
 mod wal;
 
+pub use backup::{SqliteSource, SqliteTarget};
 pub use database::{OpenError, Synchronous};
 pub use leases::SqliteLeases;
 pub use log::file::{LogFile, RawRow};

@@ -9,9 +9,9 @@
 pub mod baseline;
 pub mod file;
 mod group;
-mod read;
+pub(crate) mod read;
 mod recent;
-mod schema;
+pub(crate) mod schema;
 mod validate;
 mod writer;
 

@@ -6,6 +6,7 @@
 mod catalogue;
 mod door;
 mod labels;
+mod marking;
 mod moving;
 mod process;
 mod reading;
@@ -23,6 +24,7 @@ use catalogue::Catalogue;
 pub use catalogue::{Described, Kind, table};
 pub use door::{Door, Held};
 pub use labels::{CacheOutcome, Outcome, RecordOutcome};
+pub use marking::Marking;
 pub use moving::{Bus, Chains, Work};
 pub use process::Process;
 pub use reading::{Hub, Views};
@@ -46,6 +48,8 @@ pub struct Metrics {
     pub bus: Bus,
     /// The sealer.
     pub sealing: Sealing,
+    /// Marks.
+    pub marking: Marking,
     /// Workflows.
     pub work: Work,
     /// Chains.
@@ -72,6 +76,7 @@ impl Metrics {
         let hub = Hub::register(&mut c);
         let bus = Bus::register(&mut c);
         let sealing = Sealing::register(&mut c);
+        let marking = Marking::register(&mut c);
         let work = Work::register(&mut c);
         let chains = Chains::register(&mut c);
         let process = Process::register(&mut c);
@@ -83,6 +88,7 @@ impl Metrics {
             hub,
             bus,
             sealing,
+            marking,
             work,
             chains,
             process,

@@ -1,6 +1,6 @@
 //! The executor's task: fill, load, decide, send, settle.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -230,7 +230,8 @@ impl Core {
         requests: &VecDeque<Request>,
         now: Timestamp,
     ) -> HashMap<StreamId, Arc<LoadError>> {
-        let mut missing = HashSet::new();
+        // In order, so that the same requests load in the same way in every run.
+        let mut missing = BTreeSet::new();
         for request in requests.iter().take(self.options.batch_commands.max(1)) {
             let again = request.attempts > 0;
             let created = if again { request.creates.as_slice() } else { &[] };

@@ -6,6 +6,7 @@ mod executor;
 mod fair_leases;
 mod faults;
 mod load;
+mod marks;
 mod node;
 mod relay;
 mod sealer;

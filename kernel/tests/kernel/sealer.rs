@@ -23,7 +23,7 @@ use vaultstream_kernel::sealer::SealerError;
 use vaultstream_kernel::{Sealer, SealerOptions, SealerPorts, TracingObserver};
 
 /// Signs with Ed25519 alone; the keystore's own tests sign with both.
-struct Signing(u8);
+pub struct Signing(pub u8);
 
 #[async_trait]
 impl SealText for Signing {

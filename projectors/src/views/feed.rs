@@ -43,7 +43,11 @@ impl View for Feed {
     fn wants(&self, kind: StreamKind) -> bool {
         !matches!(
             kind,
-            StreamKind::Claim | StreamKind::Slots | StreamKind::ViewGeneration | StreamKind::AuditTrail
+            StreamKind::Claim
+                | StreamKind::Slots
+                | StreamKind::ViewGeneration
+                | StreamKind::AuditTrail
+                | StreamKind::Rewind
         )
     }
     fn needs(&self, _: &Seen<'_>) -> Vec<RowKey> {

@@ -4,6 +4,7 @@
 mod faults;
 mod freshness;
 mod history;
+mod keepers;
 mod lanes;
 mod life;
 mod meaning;

@@ -120,6 +120,8 @@ impl Owners {
     ) -> Result<Item, Refusal> {
         let envelope = &event.envelope;
         let stream = envelope.stream;
+        // What an earlier life left is part of the present one.
+        let life = base.0.get(&envelope.shard).map_or(0, |published| published.incarnation);
         let mut transfers = Vec::new();
         let mut account = None;
         let mut vault = envelope.owner.vault();
@@ -138,7 +140,7 @@ impl Owners {
         Ok(Item {
             shard: envelope.shard,
             place: Place {
-                incarnation: envelope.incarnation,
+                incarnation: envelope.incarnation.max(life),
                 position: event.position,
             },
             stream,

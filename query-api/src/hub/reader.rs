@@ -188,7 +188,8 @@ impl Reader {
         let mut last = after;
         for event in events.iter().take_while(|e| e.position <= upto.position) {
             last = event.position;
-            let item = inner.owners.item(inner.parts.log.as_ref(), event, &base).await?;
+            let mut item = inner.owners.item(inner.parts.log.as_ref(), event, &base).await?;
+            item.place.incarnation = item.place.incarnation.max(upto.incarnation);
             if self.topic.takes(&item) {
                 self.backlog.push_back(Step::Item(Arc::new(item)));
             }

@@ -3,7 +3,6 @@
 //! A log or a view that does not answer is asked again after a pause; the task ends when the hub is gone.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use tracing::Instrument;
 use vaultstream_event_schemas::ShardNumber;
@@ -19,7 +18,7 @@ use crate::refusal::Refusal;
 const BATCH: usize = 256;
 /// Items handed out under one lock, after which readers get their turn.
 const HAND_OUT: usize = 64;
-const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_MS: u64 = 250;
 
 /// Runs until the hub is gone.
 pub async fn run(hub: Weak<Inner>, shard: ShardNumber, from: Place) {
@@ -27,8 +26,9 @@ pub async fn run(hub: Weak<Inner>, shard: ShardNumber, from: Place) {
     while let Some(inner) = hub.upgrade() {
         if let Err(refusal) = step(&inner, shard, &mut at).await {
             tracing::warn!(%shard, position = at.position, %refusal, "the hub waits for a shard");
+            let clock = Arc::clone(&inner.parts.clock);
             drop(inner);
-            tokio::time::sleep(PAUSE).await;
+            clock.sleep_ms(PAUSE_MS).await;
         }
     }
 }

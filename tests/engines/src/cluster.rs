@@ -27,10 +27,15 @@ pub struct Cluster {
 impl Cluster {
     /// Starts all of them side by side.
     pub fn start() -> Result<Self> {
+        Self::with(&[], &[])
+    }
+
+    /// The same with settings of Kafka's `server.properties` and of `cassandra.yaml`.
+    pub fn with(kafka: &[(&str, &str)], cassandra: &[(&str, &str)]) -> Result<Self> {
         let panicked = |_| anyhow!("the thread that started an engine panicked");
         thread::scope(|scope| {
-            let kafka = scope.spawn(Kafka::start);
-            let cassandra = scope.spawn(Cassandra::start);
+            let kafka = scope.spawn(|| Kafka::with(kafka));
+            let cassandra = scope.spawn(|| Cassandra::with(cassandra));
             let postgres = Postgres::with(&[("max_connections", CONNECTIONS)]);
             let redis = Redis::start();
             // All are waited for before the first error is told: the others' engines must end, too.

@@ -88,6 +88,38 @@ impl Postgres {
         })
     }
 
+    /// One that stands up from a base backup: a copy of the folder `cluster` of another one's data directory. Settings
+    /// such as `restore_command` and `recovery_target_time` say up to where; it answers when it has come there.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn recovering(base: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let home = Set::Postgres.find()?;
+        let to_the_end = [("hot_standby", "off"), ("recovery_target_action", "promote")];
+        let settings = [&to_the_end[..], settings].concat();
+        port::retrying(|| {
+            let mut data = Data::new(NAME, END)?;
+            let programs = Programs::prepare(&home, &data)?;
+            data.prepare(
+                "cp",
+                Command::new("cp").arg("-R").arg(base).arg(&programs.cluster),
+            )?;
+            data.write("cluster/recovery.signal", "")?;
+            let mut own = Command::new("chmod");
+            data.prepare("chmod", own.args(["-R", "u=rwX,go="]).arg(&programs.cluster))?;
+            if programs.as_nobody {
+                let mut give = Command::new("chown");
+                let whose = format!("{NOBODY}:{NOBODY}");
+                data.prepare("chown", give.args(["-R", &whose]).arg(&programs.cluster))?;
+            }
+            let address = data.port()?;
+            Ok(Self {
+                server: Server::start(programs.plan(address, &settings), data)?,
+                url: format!("postgres://postgres@{address}/postgres"),
+            })
+        })
+    }
+
     /// The one of this test process, or the runner's. Make your own database in it.
     ///
     /// # Panics

@@ -10,6 +10,7 @@ use vaultstream_domain::transfer::Transfer;
 use vaultstream_domain::vault::Account;
 use vaultstream_event_schemas::chain::{EvmPlan, Intent, Plan};
 use vaultstream_event_schemas::execution::v1::{self, BroadcastOutcome, ProofOfDeath};
+use vaultstream_event_schemas::mark::MarkedBind;
 use vaultstream_event_schemas::{Amount, AssetId, ErrorCode};
 
 use super::{Job, SettleError, SettleExecution, is_race};
@@ -35,6 +36,16 @@ fn evm_plan(state: &ExecutionState) -> Result<&EvmPlan, SettleError> {
         Some(Plan::Evm(plan)) => Ok(plan),
         None => Err(rules("the execution has no plan")),
     }
+}
+
+/// A drawn-up transaction at a slot value, and its digest.
+fn next_transaction(planned: &EvmPlan, nonce: u64) -> Result<(Plan, String), SettleError> {
+    let plan = EvmPlan {
+        nonce,
+        ..planned.clone()
+    };
+    let digest = evm::digest(&plan).map_err(rules)?;
+    Ok((Plan::Evm(plan), format!("{digest:#x}")))
 }
 
 impl SettleExecution {
@@ -68,33 +79,34 @@ impl SettleExecution {
     /// Reads the network, draws the transaction up and commits its funds; ends the execution when that cannot be.
     pub(super) async fn reserve(&self, job: &Job, state: &ExecutionState) -> Result<(), SettleError> {
         let intent = intent_of(state)?;
+        let slots = self.services.load::<Slots>(job.scope.account.slots()).await?;
+        if let Some(lost) = slots.lost.get(&job.scope.execution) {
+            // Drawn up and signed in a lost history: neither the network nor the balance is asked again.
+            return self.reserve_for(job, lost.plan.clone()).await;
+        }
         let gas = match self.chain.node.estimate_work(intent).await {
             Ok(gas) => gas,
             Err(NodeError::Refused(reason)) => return self.refused(job, intent, reason).await,
             Err(e) => return Err(e.into()),
         };
         let quote = self.chain.node.quote_fee().await?;
-        let slots = self.services.load::<Slots>(job.scope.account.slots()).await?;
         let cap = self.fee_cap(job).await?;
         match evm::plan(intent, self.chain_id()?, slots.next, gas, &quote, cap) {
-            Ok(plan) => {
-                let fee_asset = self.fee_asset()?;
-                let plan = Plan::Evm(plan);
-                self.execute(
-                    job,
-                    ReserveFunds {
-                        scope: job.scope,
-                        transfers: job.transfers.clone(),
-                        plan,
-                        fee_asset,
-                    },
-                )
-                .await?;
-                self.services.boundary.passed("reserved");
-                Ok(())
-            }
+            Ok(plan) => self.reserve_for(job, Plan::Evm(plan)).await,
             Err(error) => self.abandon(job, error.code(), error.to_string()).await,
         }
+    }
+
+    async fn reserve_for(&self, job: &Job, plan: Plan) -> Result<(), SettleError> {
+        let reserve = ReserveFunds {
+            scope: job.scope,
+            transfers: job.transfers.clone(),
+            plan,
+            fee_asset: self.fee_asset()?,
+        };
+        self.execute(job, reserve).await?;
+        self.services.boundary.passed("reserved");
+        Ok(())
     }
 
     /// The node says the transaction would fail: for want of funds, or because the destination refuses it.
@@ -143,15 +155,14 @@ impl SettleExecution {
             .await?;
         for _ in 0..BIND_TRIES {
             let slots = self.services.load::<Slots>(job.scope.account.slots()).await?;
-            let plan = EvmPlan {
-                nonce: slots.next_slot(floor),
-                ..planned.clone()
+            let (plan, digest) = match slots.lost.get(&job.scope.execution) {
+                Some(lost) => (lost.plan.clone(), lost.digest.clone()),
+                None => next_transaction(planned, slots.next_slot(floor))?,
             };
-            let digest = evm::digest(&plan).map_err(rules)?;
             let bind = BindSlot {
                 scope: job.scope,
-                plan: Plan::Evm(plan),
-                digest: format!("{digest:#x}"),
+                plan,
+                digest,
                 floor,
             };
             match self.execute(job, bind).await {
@@ -170,6 +181,7 @@ impl SettleExecution {
     /// before anything leaves the process.
     pub(super) async fn sign(&self, job: &Job, state: &ExecutionState) -> Result<(), SettleError> {
         let (plan, intent) = (evm_plan(state)?, intent_of(state)?);
+        self.cover(job, state).await?;
         let request = SignRequest {
             account: job.scope.account,
             intent: intent.clone(),
@@ -193,11 +205,35 @@ impl SettleExecution {
         Ok(())
     }
 
+    /// Returns when the bind is marked where the log is not.
+    async fn cover(&self, job: &Job, state: &ExecutionState) -> Result<(), SettleError> {
+        let (Some(digest), Some(plan)) = (state.digest.clone(), state.plan.clone()) else {
+            return Err(rules("nothing is bound"));
+        };
+        let scope = job.scope;
+        let bind = MarkedBind {
+            execution: scope.execution,
+            organization: scope.organization,
+            vault: scope.vault,
+            account: scope.account,
+            digest,
+            plan,
+        };
+        self.services.barrier.cover(bind).await?;
+        self.services.boundary.passed("marked");
+        Ok(())
+    }
+
     /// Hands the node the bytes that are in the log, and records how it answered.
     pub(super) async fn broadcast(&self, job: &Job, state: &ExecutionState) -> Result<(), SettleError> {
+        if !self.services.barrier.is_open() {
+            return Err(SettleError::Barred);
+        }
         let attempt = state.attempts.last().ok_or_else(|| rules("nothing was signed"))?;
         let answer = self.chain.node.broadcast(&attempt.transaction).await;
         self.services.boundary.passed("sent");
+        #[cfg(feature = "planted")]
+        self.send_anew_if_planted(job, state, answer.outcome).await?;
         if !matches!(
             answer.outcome,
             BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown

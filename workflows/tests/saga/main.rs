@@ -7,6 +7,7 @@
 mod audit;
 mod boundaries;
 mod erasures;
+mod lost;
 mod net;
 mod node_faults;
 mod process;

@@ -31,7 +31,7 @@ use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{
     ExecuteError, Executor, LogBus, Options, Ports, Tailer, TracingObserver, load_state,
 };
-use vaultstream_workflows::{Chain, Services};
+use vaultstream_workflows::{Chain, NoBarrier, Services};
 
 use crate::net::{Net, native};
 use crate::process::{Process, ScriptedCommands, ScriptedKeys, ScriptedNode};
@@ -200,6 +200,7 @@ impl<'n> World<'n> {
             progress: self.progress.clone(),
             account_keys: keys.clone(),
             signing: keys,
+            barrier: Arc::new(NoBarrier),
             chains: Arc::new(BTreeMap::from([(self.net.settings.id.clone(), chain)])),
             boundary: script.clone(),
         }

@@ -101,6 +101,14 @@ fn inline_test_span(item: &syn::Item) -> Option<usize> {
         .map(|_| lines_of(module.span()))
 }
 
+/// The lines, from 1, of test modules that have their bodies in a file.
+pub fn test_lines(text: &str) -> syn::Result<Vec<std::ops::RangeInclusive<usize>>> {
+    let file = syn::parse_file(text)?;
+    let modules = file.items.iter().filter(|item| inline_test_span(item).is_some());
+    let lines = |item: &syn::Item| item.span().start().line..=item.span().end().line;
+    Ok(modules.map(lines).collect())
+}
+
 fn lines_of(span: proc_macro2::Span) -> usize {
     span.end().line - span.start().line + 1
 }

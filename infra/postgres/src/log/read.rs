@@ -1,8 +1,8 @@
 //! Reads: rows back into events. Every statement goes by one index; positions are dense, so a page of a shard is a
 //! range and touches the segments it lies in only.
 
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row};
 use vaultstream_domain::ports::event_log::{Head, Leaf, LogError, Snapshot};
 use vaultstream_event_schemas::clock::Hlc;
 use vaultstream_event_schemas::envelope::{GENESIS, Hash, StoredEvent};
@@ -10,6 +10,7 @@ use vaultstream_event_schemas::{ShardNumber, StreamId};
 
 use crate::database::Database;
 use crate::error::failed;
+use crate::guarded::Guarded;
 
 const BY_SHARD: &str = "SELECT position, hlc, envelope, payload, previous, hash FROM vaultstream.event \
      WHERE shard = $1 AND position > $2 AND position <= $3 ORDER BY position";
@@ -45,7 +46,7 @@ async fn range(
     (after, limit): (u64, usize),
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     let last = signed(after.saturating_add(limit as u64));
-    let read = |pool: PgPool| async move {
+    let read = |pool: Guarded| async move {
         sqlx::query(statement)
             .bind(i32::from(shard.0))
             .bind(signed(after))
@@ -113,7 +114,7 @@ pub(super) async fn by_stream(
     after: u64,
     limit: usize,
 ) -> Result<Vec<StoredEvent>, LogError> {
-    let read = |pool: PgPool| async move {
+    let read = |pool: Guarded| async move {
         sqlx::query(BY_STREAM)
             .bind(stream.to_string())
             .bind(signed(after))
@@ -127,7 +128,7 @@ pub(super) async fn by_stream(
 
 /// Where every shard of a database stands.
 pub(super) async fn heads(database: &Database) -> Result<Vec<(ShardNumber, Head)>, sqlx::Error> {
-    let read = |pool: PgPool| async move {
+    let read = |pool: Guarded| async move {
         sqlx::query_as::<_, (i32, i32, i64, i64)>(HEADS)
             .fetch_all(&pool)
             .await
@@ -174,7 +175,7 @@ pub(super) async fn snapshot(
     stream: StreamId,
     fold_version: u32,
 ) -> Result<Option<Snapshot>, LogError> {
-    let read = |pool: PgPool| async move {
+    let read = |pool: Guarded| async move {
         sqlx::query_as::<_, (i64, Vec<u8>, Vec<u8>)>(SNAPSHOT)
             .bind(stream.to_string())
             .bind(i64::from(fold_version))

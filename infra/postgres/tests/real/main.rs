@@ -6,6 +6,7 @@ mod contract;
 mod databases;
 mod faults;
 mod ground;
+mod marks;
 mod opening;
 mod race;
 mod standstill;

@@ -1,4 +1,5 @@
-//! The files of a directory: which number stands in which, and what a crash left behind.
+//! The files of a directory: which number stands in which, and what a crash left behind. Lists of checkpoints and of marks
+//! lie alike.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -6,28 +7,56 @@ use std::path::{Path, PathBuf};
 
 use vaultstream_domain::ports::checkpoints::KeptCheckpoint;
 use vaultstream_event_schemas::Checkpoint;
+use vaultstream_event_schemas::mark::Mark;
 use vaultstream_event_schemas::note::{Note, split_list};
 
 use super::OpenCheckpointsError;
 
 /// Checkpoints of a file. One of a few shards is about 5 KB.
-pub(super) const PER_FILE: u64 = 2_000;
+pub(crate) const PER_FILE: u64 = 2_000;
 
 /// The first number in the file that a number stands in.
-pub(super) const fn first_of(number: u64) -> u64 {
+pub(crate) const fn first_of(number: u64) -> u64 {
     (number.saturating_sub(1) / PER_FILE) * PER_FILE + 1
 }
 
-/// The number that a note says it has.
-pub(super) fn number_of(note: &str) -> Option<u64> {
-    let note = Note::parse(note).ok()?;
-    let checkpoint: Checkpoint = note.text().parse().ok()?;
-    Some(checkpoint.number)
+/// What stands in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Checkpoints,
+    /// Marks that a key with this id signs: each installation's are a list of their own.
+    Marks(String),
+}
+
+impl Kind {
+    fn prefix(&self) -> String {
+        match self {
+            Self::Checkpoints => "checkpoints-".to_owned(),
+            Self::Marks(key) => format!("marks-{key}-"),
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Checkpoints => "checkpoint",
+            Self::Marks(_) => "mark",
+        }
+    }
+
+    /// The number that a note says it has.
+    pub(crate) fn number_of(&self, note: &str) -> Option<u64> {
+        let note = Note::parse(note).ok()?;
+        match self {
+            Self::Checkpoints => Some(note.text().parse::<Checkpoint>().ok()?.number),
+            Self::Marks(_) => Some(note.text().parse::<Mark>().ok()?.number),
+        }
+    }
 }
 
 #[derive(Debug)]
-pub(super) struct Files {
+pub(crate) struct Files {
     dir: PathBuf,
+    pub(crate) kind: Kind,
 }
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenCheckpointsError {
@@ -36,16 +65,17 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenC
 }
 
 impl Files {
-    pub(super) fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+    pub(crate) fn new(dir: &Path, kind: Kind) -> Self {
+        let dir = dir.to_owned();
+        Self { dir, kind }
     }
 
     fn path(&self, first: u64) -> PathBuf {
-        self.dir.join(format!("checkpoints-{first:012}.notes"))
+        self.dir.join(format!("{}{first:012}.notes", self.kind.prefix()))
     }
 
     /// Makes the directory and takes it for this process.
-    pub(super) fn lock(&self) -> Result<File, OpenCheckpointsError> {
+    pub(crate) fn lock(&self) -> Result<File, OpenCheckpointsError> {
         fs::create_dir_all(&self.dir).map_err(io_error("made", &self.dir))?;
         let path = self.dir.join("lock");
         let mut options = OpenOptions::new();
@@ -59,7 +89,7 @@ impl Files {
     }
 
     /// All files, in order of number.
-    pub(super) fn all(&self) -> Result<Vec<PathBuf>, OpenCheckpointsError> {
+    pub(crate) fn all(&self) -> Result<Vec<PathBuf>, OpenCheckpointsError> {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -72,7 +102,7 @@ impl Files {
                 .file_name()
                 .and_then(|name| name.to_str())
                 .unwrap_or_default();
-            if name.starts_with("checkpoints-") && name.ends_with(".notes") {
+            if name.starts_with(&self.kind.prefix()) && name.ends_with(".notes") {
                 all.push(path);
             }
         }
@@ -80,8 +110,19 @@ impl Files {
         Ok(all)
     }
 
-    /// Puts aside what a crash tore, and answers the newest checkpoint.
-    pub(super) fn recover(&self) -> Result<Option<KeptCheckpoint>, OpenCheckpointsError> {
+    /// The first number of the oldest file that is still there.
+    pub(crate) fn oldest(&self) -> Result<Option<u64>, OpenCheckpointsError> {
+        let all = self.all()?;
+        let first = all.first().and_then(|path| path.file_name()?.to_str());
+        let number = |name: &str| {
+            let rest = name.strip_prefix(&self.kind.prefix())?;
+            rest.strip_suffix(".notes")?.parse().ok()
+        };
+        Ok(first.and_then(number))
+    }
+
+    /// Puts aside what a crash tore, and answers the newest.
+    pub(crate) fn recover(&self) -> Result<Option<KeptCheckpoint>, OpenCheckpointsError> {
         for path in self.all()?.into_iter().rev() {
             let text = fs::read(&path).map_err(io_error("read", &path))?;
             // A crash may have cut a character in two.
@@ -94,7 +135,7 @@ impl Files {
             let damaged = || OpenCheckpointsError::Damaged(path.clone());
             let newest = match notes.last() {
                 Some(note) => Some(KeptCheckpoint {
-                    number: number_of(note).ok_or_else(damaged)?,
+                    number: self.kind.number_of(note).ok_or_else(damaged)?,
                     note: (*note).to_owned(),
                 }),
                 None => None,
@@ -131,13 +172,13 @@ impl Files {
             .map_err(io_error("cut", path))?;
         tracing::warn!(
             file = %path.display(), aside = %aside.display(), bytes = torn.len(), after = number,
-            "a checkpoint was torn by a crash and put aside; it was never acknowledged"
+            "a {} was torn by a crash and put aside; it was never acknowledged", self.kind.word()
         );
         Ok(())
     }
 
     /// The file that begins with a number, for writing at its end; made when absent.
-    pub(super) fn for_append(&self, first: u64) -> io::Result<File> {
+    pub(crate) fn for_append(&self, first: u64) -> io::Result<File> {
         let file = OpenOptions::new()
             .create(true)
             .append(true)
@@ -147,7 +188,7 @@ impl Files {
     }
 
     /// The checkpoints of the file that begins with a number.
-    pub(super) fn read(&self, first: u64) -> io::Result<Vec<KeptCheckpoint>> {
+    pub(crate) fn read(&self, first: u64) -> io::Result<Vec<KeptCheckpoint>> {
         let text = fs::read_to_string(self.path(first))?;
         let (notes, _) = split_list(&text);
         let kept = notes

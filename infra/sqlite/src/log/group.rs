@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior};
 use vaultstream_domain::ports::event_log::{AppendCommand, AppendOutcome, Head, Snapshot, StreamAppend};
+use vaultstream_domain::ports::wrong_clock;
 use vaultstream_event_schemas::clock::{Hlc, Timestamp};
 use vaultstream_event_schemas::envelope::{GENESIS, Hash};
 use vaultstream_event_schemas::{ShardNumber, StreamId};
@@ -89,7 +90,8 @@ pub(super) fn write(
 )]
 fn engine_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(micros.saturating_add(wrong_clock::micros()))
 }
 
 fn save(connection: &Connection, stream: StreamId, fold: u32, snapshot: &Snapshot) -> rusqlite::Result<()> {

@@ -16,7 +16,7 @@ fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> LogError {
 }
 
 /// Events of a shard above `after`.
-pub(super) fn by_shard(
+pub(crate) fn by_shard(
     connection: &Connection,
     shard: ShardNumber,
     after: u64,

@@ -10,7 +10,7 @@ use vaultstream_event_schemas::ShardNumber;
 use crate::database::FileKind;
 
 /// `VSlg`.
-pub(super) const KIND: FileKind = FileKind {
+pub(crate) const KIND: FileKind = FileKind {
     application_id: 0x5653_6c67,
     name: "event log",
     migrations: &[VERSION_1],
@@ -45,7 +45,7 @@ CREATE TABLE snapshot (
 ";
 
 /// Appends one event.
-pub(super) const INSERT: &str = "INSERT INTO event (id, stream, sequence, hlc, envelope, payload, previous, hash) \
+pub(crate) const INSERT: &str = "INSERT INTO event (id, stream, sequence, hlc, envelope, payload, previous, hash) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 /// The head of a stream.
 pub(super) const HEAD: &str =
@@ -53,7 +53,7 @@ pub(super) const HEAD: &str =
 /// Where one event of a stream stands.
 pub(super) const AT: &str = "SELECT id, hlc, hash FROM event WHERE stream = ?1 AND sequence = ?2";
 /// The last event of a shard.
-pub(super) const LAST: &str = "SELECT id, hlc FROM event WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1";
+pub(crate) const LAST: &str = "SELECT id, hlc FROM event WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1";
 /// Events of a shard.
 pub(super) const BY_SHARD: &str = "SELECT id, hlc, envelope, payload, previous, hash FROM event \
      WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
@@ -72,15 +72,15 @@ pub(super) const LOAD_SNAPSHOT: &str =
 /// Bits of a row id that hold the position; sixteen more hold the shard, and the sign stays clear.
 const POSITION_BITS: u32 = 47;
 /// The last position a shard can have.
-pub(super) const MAX_POSITION: u64 = (1 << POSITION_BITS) - 1;
+pub(crate) const MAX_POSITION: u64 = (1 << POSITION_BITS) - 1;
 
 /// The row id of a position; positions beyond the last possible one stand at the end of the shard.
-pub(super) fn row_id(shard: ShardNumber, position: u64) -> i64 {
+pub(crate) fn row_id(shard: ShardNumber, position: u64) -> i64 {
     (i64::from(shard.0) << POSITION_BITS) | position.min(MAX_POSITION).cast_signed()
 }
 
 /// The position in a row id.
-pub(super) const fn position_of(row: i64) -> u64 {
+pub(crate) const fn position_of(row: i64) -> u64 {
     row.cast_unsigned() & MAX_POSITION
 }
 

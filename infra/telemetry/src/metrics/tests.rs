@@ -36,6 +36,9 @@ fn touched() -> Metrics {
     m.sealing.sealed(7, 12, 30_000);
     m.sealing.waits(2, 1_000_000);
     m.sealing.refused("sealer", false);
+    m.marking.marked(9, 4, 2_000);
+    m.marking.unwritten(false);
+    m.marking.quarantined(false);
     m.work.workflows([("advance_transfer", 3, 1)]);
     m.chain("eth_sandbox", 10, 8, 1_000_000);
     m.chains.node_failed("eth_sandbox", 1);

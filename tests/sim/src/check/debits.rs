@@ -1,0 +1,77 @@
+//! Debits: the chain says what was paid. Each transfer has an amount of its own, so a debit names its intent.
+
+use vaultstream_domain::execution::Slots;
+use vaultstream_domain::transfer::Transfer;
+use vaultstream_event_schemas::TransferStatus;
+
+use crate::people::{People, payee};
+use crate::world::World;
+
+/// Whether every transfer has come to its end.
+pub(super) fn is_settled(world: &World, people: &People) -> bool {
+    let asked = people.record.all();
+    asked.len() as u64 == world.plan.transfers
+        && people.record.open().iter().all(|asked| {
+            let status = world.load::<Transfer>(asked.transfer).status;
+            status.is_some_and(TransferStatus::is_terminal)
+        })
+}
+
+pub(super) fn check(world: &World, people: &People, found: &mut Vec<String>) {
+    let (paid, payee) = (world.chain.paid(), payee());
+    let mut known = 0;
+    for asked in people.record.all() {
+        let debits = paid
+            .iter()
+            .filter(|(_, to, wei, _)| *to == payee && *wei == asked.wei)
+            .count();
+        known += debits;
+        if debits > 1 {
+            found.push(format!(
+                "{} was paid {debits} times; one intent has one debit at most",
+                asked.transfer
+            ));
+        }
+        let status = world.load::<Transfer>(asked.transfer).status;
+        let is_completed = status == Some(TransferStatus::Completed);
+        if is_completed != (debits > 0) && status.is_none_or(TransferStatus::is_terminal) {
+            found.push(format!(
+                "{} is {status:?} and has {debits} debits",
+                asked.transfer
+            ));
+        }
+    }
+    if known != paid.len() {
+        found.push(format!(
+            "the chain has {} transactions, {known} of them are of transfers",
+            paid.len()
+        ));
+    }
+    slots(world, found);
+}
+
+/// Nothing stays committed for nobody: every slot was consumed or given back.
+fn slots(world: &World, found: &mut Vec<String>) {
+    use vaultstream_domain::ports::EventLog;
+    let registry = world.log.registry();
+    for entry in registry.entries() {
+        for event in world.log.events(entry.number) {
+            let is_first = event.envelope.sequence == 1 && event.envelope.event_type == "slots.reserved";
+            if !is_first {
+                continue;
+            }
+            let state = world.load::<Slots>(event.envelope.stream);
+            let waiting = state
+                .entries
+                .values()
+                .filter(|entry| entry.consumed.is_none())
+                .count();
+            if waiting > 0 {
+                found.push(format!(
+                    "{waiting} commitments of {} stay for nobody",
+                    event.envelope.stream
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Account keys as a model: derived from the account's id, checked and used like the keystore does.
+
+use async_trait::async_trait;
+use k256::ecdsa::SigningKey;
+use vaultstream_chain_evm::{address_of, check_plan, checksummed, digest};
+use vaultstream_domain::ports::keys::{KeyError, KeySuite, SignRequest, Signature};
+use vaultstream_domain::ports::{AccountKeys, Signing};
+use vaultstream_event_schemas::chain::Plan;
+use vaultstream_event_schemas::{AccountId, id};
+
+use crate::chain::CHAIN_ID;
+use crate::weather::Weather;
+
+/// Keys through weather.
+#[derive(Clone)]
+pub struct SimKeys(pub Weather);
+
+fn key_of(account: AccountId) -> SigningKey {
+    let mut scalar = [1_u8; 32];
+    scalar[16..].copy_from_slice(id::derived("sim-key", &[account.uuid().as_bytes()]).as_bytes());
+    SigningKey::from_slice(&scalar).expect("a scalar below the curve's order")
+}
+
+/// The 33 compressed bytes of an account's public key.
+pub fn public_key(account: AccountId) -> Vec<u8> {
+    let key = key_of(account);
+    key.verifying_key().to_encoded_point(true).as_bytes().to_vec()
+}
+
+/// The address of an account's key.
+///
+/// # Panics
+/// Never: the key is a point of the curve.
+pub fn address(account: AccountId) -> String {
+    checksummed(&address_of(&public_key(account)).expect("a point of the curve"))
+}
+
+fn refused(why: impl std::fmt::Display) -> KeyError {
+    KeyError::PlanMismatch(why.to_string())
+}
+
+impl SimKeys {
+    async fn way(&self) -> Result<(), KeyError> {
+        self.0.latency().await;
+        if self.0.strikes("keys-failed", |odds| odds.keys_fail) {
+            return Err(KeyError::Store {
+                doing: "answer",
+                source: "the simulated keystore failed".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl AccountKeys for SimKeys {
+    async fn create(&self, account: AccountId, _: KeySuite) -> Result<Vec<u8>, KeyError> {
+        self.way().await?;
+        Ok(public_key(account))
+    }
+}
+
+#[async_trait]
+impl Signing for SimKeys {
+    async fn sign(&self, request: SignRequest) -> Result<Signature, KeyError> {
+        self.way().await?;
+        let Plan::Evm(plan) = &request.plan;
+        check_plan(plan, &request.intent, CHAIN_ID).map_err(refused)?;
+        if plan.from != address(request.account) {
+            return Err(refused("the plan pays from another address"));
+        }
+        let digest = digest(plan).map_err(refused)?;
+        let (signature, recovery) = key_of(request.account)
+            .sign_prehash_recoverable(digest.as_slice())
+            .map_err(refused)?;
+        let mut bytes = signature.to_bytes().to_vec();
+        bytes.push(recovery.to_byte());
+        Ok(Signature {
+            digest: format!("{digest:#x}"),
+            bytes,
+        })
+    }
+}
