@@ -10,7 +10,6 @@ mod reconcile;
 mod release;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -156,38 +155,36 @@ fn with_installation(
     let config = Config::load(which.config.as_deref(), &overrides)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let folding = give_way::runtime(false)?;
-    let done = runtime.block_on(opened(&config, folding.handle(), work));
+    let done = runtime.block_on(opened(&config, (folding.handle(), runtime.handle()), work));
     folding.shutdown_background();
     done
 }
 
-fn opened<'a>(
-    config: &'a Config,
-    folding: &'a tokio::runtime::Handle,
-    work: impl AsyncFnOnce(&Installation<'_>) -> Result<bool> + 'a,
-) -> impl Future<Output = Result<bool>> + 'a {
-    async move {
-        let stop = CancellationToken::new();
-        let observed = Arc::new(Observed::new(Metrics::new()));
-        // In a cluster the sealer's engines are those that are needed: the log, checkpoints and marks.
-        let roles = match config.assembly.kind {
-            Kind::Embedded => Roles::new(&[Role::All]),
-            Kind::Cluster => Roles::new(&[Role::Sealer]),
+async fn opened(
+    config: &Config,
+    apart: (&tokio::runtime::Handle, &tokio::runtime::Handle),
+    work: impl AsyncFnOnce(&Installation<'_>) -> Result<bool>,
+) -> Result<bool> {
+    let stop = CancellationToken::new();
+    let observed = Arc::new(Observed::new(Metrics::new()));
+    // In a cluster the sealer's engines are those that are needed: the log, checkpoints and marks.
+    let roles = match config.assembly.kind {
+        Kind::Embedded => Roles::new(&[Role::All]),
+        Kind::Cluster => Roles::new(&[Role::Sealer]),
+    };
+    let assembly = Assembly::open(config, &roles, &observed, apart, &stop).await?;
+    let chains = assembly.chains.iter();
+    let chains = chains.map(|c| (c.chain.settings.slug.clone(), c.chain.clone()));
+    let done = {
+        let here = Installation {
+            config,
+            assembly: &assembly,
+            ports: marks::ports(config, &assembly, observed.clone())?,
+            chains: chains.collect(),
         };
-        let assembly = Assembly::open(config, &roles, &observed, folding, &stop).await?;
-        let chains = assembly.chains.iter();
-        let chains = chains.map(|c| (c.chain.settings.slug.clone(), c.chain.clone()));
-        let done = {
-            let here = Installation {
-                config,
-                assembly: &assembly,
-                ports: marks::ports(config, &assembly, observed.clone())?,
-                chains: chains.collect(),
-            };
-            work(&here).await
-        };
-        stop.cancel();
-        assembly.ended().await;
-        done
-    }
+        work(&here).await
+    };
+    stop.cancel();
+    assembly.ended().await;
+    done
 }

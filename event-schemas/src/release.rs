@@ -185,7 +185,7 @@ mod tests {
     fn hash_should_tell_binds_and_their_order_apart() {
         let [a, b] = [7, 8].map(crate::mark::tests::bind);
         let one = hash_of(&[a.clone(), b.clone()]);
-        assert_ne!(one, hash_of(&[b.clone(), a.clone()]));
+        assert_ne!(one, hash_of(&[b, a.clone()]));
         assert_ne!(one, hash_of(&[a]));
         assert_ne!(sample().hash(), Release { lost: 4, ..sample() }.hash());
     }

@@ -154,7 +154,7 @@ mod tests {
         assert!(with("").expect("loads").may_begin_marks());
         for (extra, word) in [
             (operators(0, std::slice::from_ref(&a)), "operators.threshold is 0"),
-            (operators(3, &[a.clone(), b.clone()]), "operators.threshold is 3"),
+            (operators(3, &[a.clone(), b]), "operators.threshold is 3"),
             (operators(1, &[]), "operators.threshold is 1"),
             (
                 operators(1, &[a.clone(), key("alice", 3)]),

@@ -305,6 +305,10 @@ impl<'a> Target<'a> {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an input that broke something outlives the run that found it"
+    )]
     fn keep(&self, input: &[u8]) -> PathBuf {
         let file =
             std::env::temp_dir().join(format!("vaultstream-fuzz-{}-{}", self.name, std::process::id()));
@@ -322,6 +326,10 @@ fn timely(check: &impl Fn(&[u8]) -> Verdict, bytes: &[u8]) -> Verdict {
     Ok(())
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a seed that differs between runs; nothing is told the time"
+)]
 fn seed_of_now() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |since| since.as_secs())

@@ -291,12 +291,12 @@ fn refusals(backup: &str, data: &Path, dir: &Path) -> Result<()> {
 /// A shard with more than three events in the backup.
 fn long_shard(backup: &Path) -> Result<u64> {
     let journal = std::fs::read_to_string(backup.join("backup.journal"))?;
-    let blocks = journal.lines().filter_map(|line| {
+    let mut blocks = journal.lines().rev().filter_map(|line| {
         let entry: Value = serde_json::from_str(line.split_once(' ')?.1).ok()?;
         let block = entry.get("block")?;
         (block["upto"].as_u64()? > 3).then(|| block["shard"].as_u64())?
     });
-    blocks.last().context("a shard has events")
+    blocks.next().context("a shard has events")
 }
 
 /// The auditor is told what was lost; the same cut without a restore is tampering.

@@ -147,7 +147,7 @@ impl Backup {
                 added.events += 1;
                 if filling.bytes.len() >= BLOCK_BYTES || after == head.position {
                     let full = std::mem::replace(&mut filling, Filling::new(after));
-                    self.close(shard, full, event, added)?;
+                    self.close(shard, &full, event, added)?;
                 }
             }
         }
@@ -183,7 +183,7 @@ impl Backup {
     fn close(
         &mut self,
         shard: ShardNumber,
-        full: Filling,
+        full: &Filling,
         last: &StoredEvent,
         added: &mut Added,
     ) -> Result<(), BackupError> {

@@ -93,7 +93,7 @@ pub async fn put_back(
         )
         .await?;
     }
-    let restored = judge(auditor.finish(), &journal.begun.lives, chain)?;
+    let restored = judge(&auditor.finish(), &journal.begun.lives, chain)?;
     let lives = restored
         .shards
         .iter()
@@ -163,12 +163,12 @@ pub async fn verify(source: &mut dyn BackupSource, chain: &Chain) -> Result<Rest
         .iter()
         .map(|(shard, head)| (*shard, head.incarnation))
         .collect();
-    judge(auditor.finish(), &lives, chain)
+    judge(&auditor.finish(), &lives, chain)
 }
 
 /// A cut is what a restore is; everything else is not.
 fn judge(
-    report: Report,
+    report: &Report,
     lives: &BTreeMap<ShardNumber, u32>,
     chain: &Chain,
 ) -> Result<RestoredLog, BackupError> {
