@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::{
-    Bus, Cache, Checkpoints, Clock, EventLog, Ids, Leases, Marks, Progress, Publisher, RateLimits, RestoreTarget,
-    Rng, SealText, Spawn, VersionGate, ViewStore,
+    Bus, Cache, Checkpoints, Clock, EventLog, Ids, Leases, Marks, Progress, Publisher, RateLimits,
+    RestoreTarget, Rng, SealText, Spawn, VersionGate, ViewStore,
 };
 use vaultstream_infra_keystore::{
     CheckpointKeys, Keystore, MasterKeySource, Options as KeystoreOptions, Secret,
@@ -293,7 +293,11 @@ async fn with_marks(config: &Config, mut engines: Engines, keystore: &Keystore) 
         return Ok(engines);
     }
     let keys = checkpoint_keys(config, keystore.clone())?.public_keys().await?;
-    let key = keys.all().first().context("the keystore has no key that signs marks")?.id();
+    let key = keys
+        .all()
+        .first()
+        .context("the keystore has no key that signs marks")?
+        .id();
     let dir = config.marks_dir();
     let open = move || FileMarks::open(&dir, key);
     let marks = tokio::task::spawn_blocking(open).await?;

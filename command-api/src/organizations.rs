@@ -57,7 +57,9 @@ async fn register(
     let organization = OrganizationId::from_uuid(id::with_shard(bare, shard));
     let bound = intent.bind(&services, &asked, organization.to_string()).await?;
     if bound && let Some(known) = directory::read(services.log(), organization.into()).await? {
-        let born = services.present(organization.shard(), known.born.position).await?;
+        let born = services
+            .present(organization.shard(), known.born.position)
+            .await?;
         let positions = Positions::one(organization.shard(), born);
         return registered(&services, organization, &positions, (intent, true)).await;
     }
@@ -80,7 +82,9 @@ async fn register(
             let known = directory::read(services.log(), organization.into())
                 .await?
                 .ok_or(error)?;
-            let born = services.present(organization.shard(), known.born.position).await?;
+            let born = services
+                .present(organization.shard(), known.born.position)
+                .await?;
             (Positions::one(organization.shard(), born), true)
         }
         Err(error) => return Err(error),

@@ -217,9 +217,7 @@ impl<'a> Target<'a> {
             .unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
         let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
         files.sort();
-        let read = files
-            .iter()
-            .map(|file| std::fs::read(file).expect("a seed is read"));
+        let read = files.iter().map(|file| seed(&file));
         let seeds: Vec<_> = read.chain(self.more.iter().cloned()).collect();
         assert!(
             !seeds.is_empty(),
@@ -316,6 +314,20 @@ impl<'a> Target<'a> {
         let _ = std::fs::write(&file, input);
         file
     }
+}
+
+/// A seed's bytes; one that is no text is kept in hexadecimal digits, with a name that ends in `.hex`.
+fn seed(file: &Path) -> Vec<u8> {
+    let bytes = std::fs::read(file).expect("a seed is read");
+    if file.extension().is_none_or(|extension| extension != "hex") {
+        return bytes;
+    }
+    let digits: Vec<u8> = bytes.iter().copied().filter(u8::is_ascii_hexdigit).collect();
+    let text = String::from_utf8(digits).expect("digits");
+    let pairs = (0..text.len() / 2).map(|n| &text[2 * n..2 * n + 2]);
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).expect("a byte"))
+        .collect()
 }
 
 fn timely(check: &impl Fn(&[u8]) -> Verdict, bytes: &[u8]) -> Verdict {

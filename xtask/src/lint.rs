@@ -16,9 +16,9 @@ mod words;
 use crate::paths::Paths;
 use crate::{generate, process};
 use anyhow::Result;
+pub use shape::test_lines;
 use std::fmt;
 use std::process::ExitCode;
-pub use shape::test_lines;
 pub use tools::DASHBOARD;
 use tree::Tree;
 

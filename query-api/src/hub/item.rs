@@ -121,7 +121,10 @@ impl Owners {
         let envelope = &event.envelope;
         let stream = envelope.stream;
         // What an earlier life left is part of the present one.
-        let life = base.0.get(&envelope.shard).map_or(0, |published| published.incarnation);
+        let life = base
+            .0
+            .get(&envelope.shard)
+            .map_or(0, |published| published.incarnation);
         let mut transfers = Vec::new();
         let mut account = None;
         let mut vault = envelope.owner.vault();
