@@ -99,8 +99,8 @@ impl fmt::Display for Restored {
         write!(
             f,
             "\nNext:\n\
-             1. Start the product. Where the mark of the log (docs/adr/0018) is ahead of what was put back, it starts in \
-             quarantine: it answers reads and signs and sends nothing until operators release it.\n\
+             1. Start the product. Where the mark, which is kept elsewhere, is ahead of what was put back, it starts in \
+             quarantine: it answers reads and signs and sends nothing until operators release it (docs/rewind.md).\n\
              2. The first checkpoint declares every shard's loss; see it with `vaultstream audit verify`.\n\
              3. Views, cursors and Kafka follow by themselves: views are folded anew, records carry the new incarnation.\n\
              4. Tokens and cursors that clients hold are refused; they read anew. API keys and sessions made since are gone.\n\

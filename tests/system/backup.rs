@@ -11,7 +11,7 @@ use vaultstream_event_schemas::TransferStatus;
 
 use crate::audit::{beside, copy, sealed};
 use crate::erasure::{files, holds};
-use crate::product::{ETHER, Product, Setup, account, address, program, transfer_body, until};
+use crate::product::{ETHER, Process, Product, Setup, account, address, program, transfer_body, until};
 
 /// Runs a verb; its exit code and all it said.
 pub fn run(words: &[&str]) -> Result<(Option<i32>, String)> {
@@ -130,6 +130,14 @@ async fn installation_should_come_back_as_it_was_and_declare_what_it_lost() -> R
     let said = done(&add)?;
     let grown = std::fs::metadata(backup.join("segment-000001.jsonl"))?.len();
     ensure!(grown > size && grown < 2 * size, "{size} and {grown}: {said}");
+    // Followed, what happens is in the copy a second later; killed, it leaves what it has.
+    let mut following = Command::new(program("VAULTSTREAM_BIN")?);
+    following.args(add).args(["--follow", "--every", "1"]);
+    let mut following = Process::start(&mut following)?;
+    following.line(|l| l.contains(" reaches ").then_some(()))?;
+    product.new_vault("Followed", 0).await?;
+    following.line(|l| (l.contains(" reaches ") && !l.contains(": 0 events")).then_some(()))?;
+    following.kill();
     ensure!(
         product.process.terminate().await?.success(),
         "it did not stop well"

@@ -9,7 +9,6 @@ mod chain;
 mod cluster;
 mod cluster_erasure;
 mod cluster_refusals;
-mod cluster_restore;
 mod cluster_rewind;
 #[path = "../../infra/telemetry/tests/traces/collector.rs"]
 #[expect(
