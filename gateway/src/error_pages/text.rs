@@ -162,6 +162,10 @@ pub(super) const PAGES: &[(&str, &str)] = &[
         include_str!("../../../docs/errors/query-too-complex.md"),
     ),
     (
+        "quarantined",
+        include_str!("../../../docs/errors/quarantined.md"),
+    ),
+    (
         "rate-limited",
         include_str!("../../../docs/errors/rate-limited.md"),
     ),
