@@ -217,7 +217,7 @@ impl<'a> Target<'a> {
             .unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
         let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
         files.sort();
-        let read = files.iter().map(|file| seed(&file));
+        let read = files.iter().map(|file| seed(file));
         let seeds: Vec<_> = read.chain(self.more.iter().cloned()).collect();
         assert!(
             !seeds.is_empty(),
