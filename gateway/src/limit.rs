@@ -148,10 +148,16 @@ impl Limiter {
         );
         let depth = step.saturating_mul(i64::from(self.quota.burst.max(1)));
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let full_at = buckets.get(&caller).copied().unwrap_or(now).max(now);
+        // Never further away than a whole bucket: a clock that stepped back closes no door for long.
+        let furthest = now.saturating_add(depth);
+        let stored = buckets.get(&caller).copied().unwrap_or(now);
+        let full_at = stored.clamp(now, furthest);
         let next = full_at.saturating_add(step);
         let excess = next.saturating_sub(now).saturating_sub(depth);
         if excess > 0 {
+            if stored > furthest {
+                buckets.put(caller, furthest);
+            }
             return Verdict {
                 allowed: false,
                 remaining: 0,
@@ -184,8 +190,10 @@ impl Shared {
         if prepaid.use_one() {
             return None;
         }
-        let wait_us = *refused_until - now.as_micros();
-        if wait_us > 0 {
+        let wait_us = refused_until.saturating_sub(now.as_micros());
+        // Longer than a whole burst takes to come back was written before the clock was set back.
+        let whole_us = 1_000_000 * i64::from(quota.burst.max(1)) / i64::from(quota.per_second.max(1));
+        if wait_us > 0 && wait_us <= whole_us.max(1_000_000) {
             return Some(seconds(wait_us));
         }
         let taken = (quota.burst / SHARE).clamp(1, MAX_TAKEN);
@@ -220,6 +228,21 @@ mod tests {
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_micros(1_000_000_000 + ms * 1000)
+    }
+
+    #[test]
+    fn clock_that_steps_back_should_close_no_door_for_long() {
+        let limiter = Limiter::new(Quota {
+            per_second: 10,
+            burst: 3,
+        });
+        let hour = 3_600_000;
+        assert!(limiter.take_here(ANYONE, at(hour)).allowed);
+        assert!(!limiter.take_here(ANYONE, at(0)).allowed, "nor does it open one");
+        assert!(
+            limiter.take_here(ANYONE, at(100)).allowed,
+            "an hour has not to pass again"
+        );
     }
 
     #[test]
