@@ -2,7 +2,8 @@
 //! a line there.
 //!
 //! Losses that can be done to one running product one after another share a start: [`lines`] runs them in order, each
-//! under its name. `VAULTSTREAM_FAULT=kafka,redis` runs only those that have such a word in their name.
+//! under its name. `VAULTSTREAM_FAULT=kafka,redis` runs only those that have such a word in their name; a
+//! day's run leaves out the cluster's [`LONG`] ones.
 
 mod boundaries;
 mod chain;
@@ -15,10 +16,20 @@ mod links;
 mod page;
 mod roles;
 
-/// Whether a line is to be run.
+/// Lines of the cluster that wait for time-outs, or for people to look: half a minute each.
+const LONG: [&str; 3] = ["_half_open", "_frozen", "dashboard_"];
+
+/// Whether a line is to be run: those that are named, or all; the long ones of the cluster in a soak only.
 fn is_wanted(name: &str) -> bool {
-    let only = std::env::var("VAULTSTREAM_FAULT");
-    only.map_or(true, |only| only.split(',').any(|part| name.contains(part)))
+    if let Ok(only) = std::env::var("VAULTSTREAM_FAULT") {
+        return only.split(',').any(|part| name.contains(part));
+    }
+    let is_long = !name.starts_with("embedded_") && LONG.iter().any(|word| name.contains(word));
+    let is_run = !is_long || std::env::var_os("VAULTSTREAM_SOAK").is_some();
+    if !is_run {
+        println!("fault {name}: only in `cargo xtask soak tests`");
+    }
+    is_run
 }
 
 /// Runs lines of the page one after another on one world; `LINES` has their names. A line leaves the world as it found it;
