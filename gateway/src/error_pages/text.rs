@@ -161,10 +161,7 @@ pub(super) const PAGES: &[(&str, &str)] = &[
         "query-too-complex",
         include_str!("../../../docs/errors/query-too-complex.md"),
     ),
-    (
-        "quarantined",
-        include_str!("../../../docs/errors/quarantined.md"),
-    ),
+    ("quarantined", include_str!("../../../docs/errors/quarantined.md")),
     (
         "rate-limited",
         include_str!("../../../docs/errors/rate-limited.md"),

@@ -15,7 +15,7 @@ use vaultstream_domain::audit::AuditTrail;
 use vaultstream_domain::decider::Decider;
 use vaultstream_domain::execution::{Execution, Slots};
 use vaultstream_domain::organization::{ApiKey, Claim, Organization, Session};
-use vaultstream_domain::platform::ViewGeneration;
+use vaultstream_domain::platform::{Rewind, ViewGeneration};
 use vaultstream_domain::ports::EventLog;
 use vaultstream_domain::ports::conformance::sample::{self, Writer, at};
 use vaultstream_domain::ports::event_log::{AppendCommand, StreamAppend};
@@ -210,7 +210,8 @@ async fn stock_repository_should_read_every_stream_as_we_do() {
     compare::<Execution>(&stock, &ours, StreamKind::Execution).await;
     compare::<ViewGeneration>(&stock, &ours, StreamKind::ViewGeneration).await;
     compare::<AuditTrail>(&stock, &ours, StreamKind::AuditTrail).await;
-    assert_eq!(StreamKind::ALL.len(), 11, "a new kind is to be compared too");
+    compare::<Rewind>(&stock, &ours, StreamKind::Rewind).await;
+    assert_eq!(StreamKind::ALL.len(), 12, "a new kind is to be compared too");
 }
 
 /// Folds what a replay dispatches, by aggregate.
