@@ -267,15 +267,20 @@ async fn of_view(operator: &Person<'_>) -> Result<Value> {
     found.cloned().context("the view is listed")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn poison_should_park_its_key_and_heal_in_order_on_one_machine() -> Result<()> {
-    let setup = Setup::new()?;
+/// One machine, started again over a damaged row, and the transfer that is folded with it.
+async fn damaged(setup: &Setup) -> Result<(Product, Damage<InFile>, String)> {
     let mut product = setup.start()?;
     let (_, vault, transfer) = waiting(&product).await?;
     ensure!(product.process.terminate().await?.success());
     let file = setup.data_dir().join("views/views-eth_sandbox.db");
     let damage = Damage::done(InFile { file, vault }).await?;
-    let product = setup.start()?;
+    Ok((setup.start()?, damage, transfer))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_should_park_its_key_and_heal_in_order_on_one_machine() -> Result<()> {
+    let setup = Setup::new()?;
+    let (product, damage, transfer) = damaged(&setup).await?;
     let tenant = Person::with(&product, setup.data_dir().join("demo.key"));
     let operator = Person::with(&product, setup.data_dir().join("platform.key"));
     is_parked_and_healed(&product, (&tenant, &operator), &damage, &transfer, &product.base).await
@@ -284,12 +289,7 @@ async fn poison_should_park_its_key_and_heal_in_order_on_one_machine() -> Result
 #[tokio::test(flavor = "multi_thread")]
 async fn operator_should_see_what_is_parked_and_have_it_folded_again_in_a_browser() -> Result<()> {
     let setup = browser::with_dashboard()?;
-    let mut product = setup.start()?;
-    let (_, vault, transfer) = waiting(&product).await?;
-    ensure!(product.process.terminate().await?.success());
-    let file = setup.data_dir().join("views/views-eth_sandbox.db");
-    let damage = Damage::done(InFile { file, vault }).await?;
-    let product = setup.start()?;
+    let (product, damage, transfer) = damaged(&setup).await?;
     let tenant = Person::with(&product, setup.data_dir().join("demo.key"));
     let operator = Person::with(&product, setup.data_dir().join("platform.key"));
     tenant.reads(&["transfer", "approve", &transfer]).await?;

@@ -13,7 +13,8 @@ fn asset() -> AssetId {
     AssetId::try_new("eip155:31337/slip44:60").expect("valid")
 }
 
-fn plan(nonce: u64) -> Plan {
+/// A payment at a slot value.
+pub fn plan(nonce: u64) -> Plan {
     Plan::Evm(EvmPlan {
         chain_id: 31337,
         data: "0x".into(),

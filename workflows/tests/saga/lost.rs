@@ -6,44 +6,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use vaultstream_chain_evm::{assemble, digest, plan};
+use vaultstream_chain_evm::digest;
 use vaultstream_domain::execution::{Execution, RecordLostSlots};
-use vaultstream_domain::ports::Signing;
-use vaultstream_domain::ports::keys::SignRequest;
 use vaultstream_domain::transfer::execution_id;
-use vaultstream_event_schemas::chain::{Intent, Plan, RawTransaction};
+use vaultstream_event_schemas::chain::{Plan, RawTransaction};
 use vaultstream_event_schemas::execution::v1::SlotLost;
 use vaultstream_event_schemas::mark::MarkedBind;
 use vaultstream_event_schemas::organization::v1::Approval;
-use vaultstream_event_schemas::{Amount, ExecutionStatus, TransferId, TransferStatus};
+use vaultstream_event_schemas::{ExecutionStatus, TransferId, TransferStatus};
 use vaultstream_kernel::mark::MarkError;
 use vaultstream_workflows::Barrier;
 use vaultstream_workflows::settle_execution::{Job, SettleError, SettleExecution};
 
 use crate::audit::audit;
-use crate::net::{ETHER, Net, native};
+use crate::elsewhere;
+use crate::net::{ETHER, Net};
 use crate::process::Process;
 use crate::script::Script;
 use crate::world::World;
 
 /// What the lost history signed for a transfer of one ether at a slot value, and what it looked like.
 async fn signed_before(world: &World<'_>, transfer: TransferId, nonce: u64) -> (SlotLost, RawTransaction) {
-    let intent = Intent {
-        amount: Amount::from_u128(ETHER),
-        asset: native(),
-        destination: world.payee.clone(),
-        source: world.address().await.expect("open"),
-    };
-    let gas = world.net.node.estimate_work(&intent).await.expect("an estimate");
-    let quote = world.net.node.quote_fee().await.expect("a quote");
-    let drawn = plan(&intent, 31_337, nonce, gas, &quote, None).expect("a plan");
-    let request = SignRequest {
-        account: world.account,
-        intent,
-        plan: Plan::Evm(drawn.clone()),
-    };
-    let signature = world.keystore.sign(request).await.expect("a signature");
-    let transaction = assemble(&drawn, &signature.bytes).expect("bytes");
+    let (drawn, transaction) = elsewhere::sign(world, ETHER, nonce).await;
     let lost = SlotLost {
         digest: format!("{:#x}", digest(&drawn).expect("a digest")),
         execution: execution_id(transfer),

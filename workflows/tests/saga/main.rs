@@ -6,6 +6,7 @@
 
 mod audit;
 mod boundaries;
+mod elsewhere;
 mod erasures;
 mod lost;
 mod net;

@@ -4,21 +4,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use vaultstream_chain_evm::{assemble, plan};
 use vaultstream_domain::error::Coded;
 use vaultstream_domain::execution::{AbandonExecution, Execution};
-use vaultstream_domain::ports::keys::SignRequest;
-use vaultstream_domain::ports::{Clock, Signing};
+use vaultstream_domain::ports::Clock;
 use vaultstream_domain::transfer::{TransferCommand, execution_id};
-use vaultstream_event_schemas::chain::{Intent, Plan};
 use vaultstream_event_schemas::execution::v1::{Dead, ProofOfDeath};
 use vaultstream_event_schemas::organization::v1::Approval;
-use vaultstream_event_schemas::{Amount, ErrorCode, Timestamp, TransferId, TransferStatus};
+use vaultstream_event_schemas::{ErrorCode, Timestamp, TransferId, TransferStatus};
 use vaultstream_infra_runtime::SystemClock;
 use vaultstream_workflows::advance_transfer::AdvanceTransfer;
 
 use crate::audit::{audit, count, events};
-use crate::net::{ETHER, Net, native};
+use crate::elsewhere;
+use crate::net::{ETHER, Net};
 use crate::process::{Delivery, Process};
 use crate::script::Script;
 use crate::world::World;
@@ -201,22 +199,7 @@ async fn bound_payment_should_not_be_given_up_without_proof() {
 
 /// Signs another payment with the account's key and slot, as a thief or a restored copy would, and has it included.
 async fn foreign_payment(world: &World<'_>, wei: u128, nonce: u64) {
-    let intent = Intent {
-        amount: Amount::from_u128(wei),
-        asset: native(),
-        destination: world.payee.clone(),
-        source: world.address().await.expect("open"),
-    };
-    let gas = world.net.node.estimate_work(&intent).await.expect("an estimate");
-    let quote = world.net.node.quote_fee().await.expect("a quote");
-    let drawn = plan(&intent, 31_337, nonce, gas, &quote, None).expect("a plan");
-    let request = SignRequest {
-        account: world.account,
-        intent,
-        plan: Plan::Evm(drawn.clone()),
-    };
-    let signature = world.keystore.sign(request).await.expect("a signature");
-    let transaction = assemble(&drawn, &signature.bytes).expect("bytes");
+    let (_, transaction) = elsewhere::sign(world, wei, nonce).await;
     let answer = world.net.node.broadcast(&transaction).await;
     println!("the other payment: {answer:?}");
     world.net.mine(1).await;

@@ -1,31 +1,18 @@
 //! Stories of slot values that a lost history had given out: never to anybody else, and to their own executions only as
 //! the same transaction.
 
-use vaultstream_event_schemas::chain::{BlockRef, EvmPlan};
+use vaultstream_event_schemas::chain::BlockRef;
 use vaultstream_event_schemas::execution::v1::ProofOfDeath;
 use vaultstream_event_schemas::{Amount, AssetId, ExecutionId, id};
 
 use super::*;
 use crate::decider::Decider;
+use crate::execution::tests::plan;
 use crate::execution::{SlotsError, SlotsEvent};
 use crate::given::{Given, given};
 
 fn execution(n: u128) -> ExecutionId {
     ExecutionId::from_uuid(id::random(1, n))
-}
-
-fn plan(nonce: u64) -> Plan {
-    Plan::Evm(EvmPlan {
-        chain_id: 31337,
-        data: "0x".into(),
-        from: "0xA".into(),
-        gas_limit: 21_000,
-        max_fee_per_gas: Amount::from_u128(2),
-        max_priority_fee_per_gas: Amount::from_u128(1),
-        nonce,
-        to: "0xB".into(),
-        value: Amount::from_u128(5),
-    })
 }
 
 fn lost(n: u128, nonce: u64) -> v1::SlotLost {
