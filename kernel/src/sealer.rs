@@ -31,11 +31,13 @@ pub use round::Sealing;
 
 const NAME: &str = "sealer";
 const RECHECK: &str = "recheck";
+/// The shortest and the longest time between two looks for something new, in milliseconds.
+const LOOKS_MS: std::ops::RangeInclusive<u64> = 25..=1_000;
 
 /// Bounds of sealing.
 #[derive(Debug, Clone, Copy)]
 pub struct SealerOptions {
-    /// The time between two looks for something new, in milliseconds.
+    /// The time between two checkpoints while something is new, in milliseconds.
     pub every_ms: u64,
     /// Leaves that are read at once.
     pub page: usize,
@@ -109,31 +111,51 @@ impl Sealer {
             };
             if let Some(error) = error {
                 self.say(NAME, &error);
-                self.rest(stop).await;
+                self.rest(self.options.every_ms.max(1), stop).await;
             }
         }
     }
 
-    /// Rounds until one fails or the process stops. A round that has begun to sign is finished.
+    /// Rounds until one fails or the process stops. A round that has begun to sign is finished. Between them the trees
+    /// follow the log, so closely that what they read is still in its memory: old events would be read from a disk that
+    /// appends need.
     async fn rounds(&self, mut sealing: Sealing<'_>, stop: &CancellationToken) -> Option<SealerError> {
         loop {
-            if !self.is_rewritten.load(Ordering::Acquire)
-                && let Err(error) = sealing.round().await
-            {
+            if let Err(error) = self.unless_rewritten(sealing.round()).await {
                 return Some(error);
             }
-            if stop.is_cancelled() {
-                return None;
+            let (mut left, mut pause) = (self.options.every_ms.max(1), *LOOKS_MS.end());
+            while left > 0 {
+                pause = pause.min(left);
+                self.rest(pause, stop).await;
+                if stop.is_cancelled() {
+                    return None;
+                }
+                left -= pause;
+                match self.unless_rewritten(sealing.follow()).await {
+                    Ok(events) => pause = pause_after(pause, events.unwrap_or(0), self.options.page),
+                    Err(error) => return Some(error),
+                }
             }
-            self.rest(stop).await;
         }
     }
 
-    async fn rest(&self, stop: &CancellationToken) {
+    /// Nothing is added to what somebody has to look at first.
+    async fn unless_rewritten<T>(
+        &self,
+        work: impl Future<Output = Result<T, SealerError>>,
+    ) -> Result<Option<T>, SealerError> {
+        if self.is_rewritten.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        work.await.map(Some)
+    }
+
+    async fn rest(&self, ms: u64, stop: &CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = self.ports.clock.sleep_ms(self.options.every_ms.max(1)) => {}
+            () = self.ports.clock.sleep_ms(ms) => {}
         }
     }
 
@@ -160,5 +182,30 @@ impl Sealer {
                 error,
             }),
         }
+    }
+}
+
+/// The pause after which half a page of leaves is expected, after one that brought `events`; in milliseconds.
+fn pause_after(pause_ms: u64, events: u64, page: usize) -> u64 {
+    let expected = pause_ms.saturating_mul(page as u64 / 2) / events.max(1);
+    expected.clamp(*LOOKS_MS.start(), *LOOKS_MS.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause_after;
+
+    #[test]
+    fn looks_should_be_as_close_as_events_come() {
+        assert_eq!(pause_after(1_000, 0, 5_000), 1_000);
+        assert_eq!(
+            pause_after(1_000, 1_000, 5_000),
+            1_000,
+            "one that is quiet stays slow"
+        );
+        assert_eq!(pause_after(1_000, 25_000, 5_000), 100);
+        assert_eq!(pause_after(100, 2_500, 5_000), 100);
+        assert_eq!(pause_after(100, 80_000, 5_000), 25);
+        assert_eq!(pause_after(25, 10, 5_000), 1_000);
     }
 }

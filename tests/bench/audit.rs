@@ -27,6 +27,8 @@ use crate::process::program;
 use crate::{Extent, executor, fold, restore};
 
 const EVENTS: u64 = 1_000_000;
+/// Five gigabytes of log. With its lines, its backup and what is put back it is twenty.
+const FULL: u64 = 8_000_000;
 /// Six events a transfer.
 const LIFE: u64 = 6;
 /// The shard of the one chain.
@@ -40,9 +42,13 @@ const CHECKS: u32 = 500;
 /// Measures.
 pub async fn run(out: &mut Vec<BenchLine>, extent: Extent) -> Result<()> {
     let part = if extent == Extent::Quick { 10 } else { 1 };
+    let events = match extent {
+        Extent::Full => FULL,
+        _ => EVENTS / part,
+    };
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).context("no directory for the bench")?;
     sealing(out, dir.path(), COMMANDS / usize::try_from(part)?).await?;
-    verifying(out, dir.path(), EVENTS / part).await
+    verifying(out, dir.path(), events).await
 }
 
 /// A sealer as the product runs it, with its list in a directory.

@@ -10,20 +10,36 @@ mod lines;
 use crate::engines::{self, running::Running};
 use crate::paths::Paths;
 use crate::test::SELECTION;
-use crate::{process, test};
+use crate::{process, test, web};
 use anyhow::{Context, Result, bail, ensure};
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::{env, fs};
 
 /// Of a hundred lines of the product, so many run in tests.
 pub const LINES_PERCENT_MIN: f64 = 80.0;
 /// Where it is built and measured, in the cache.
 const TARGET: &str = "target-coverage";
-/// Handed every call of rustc for a crate of the workspace.
-const WRAPPER: &str =
-    "#!/bin/sh\nexec \"$@\" -C instrument-coverage -C llvm-args=--runtime-counter-relocation\n";
+/// Set where this program stands before rustc for each crate of the workspace. No shell script does: `sh` drops variables
+/// such as `CARGO_BIN_EXE_a-b` from the environment.
+pub const INSTRUMENTS: &str = "XTASK_INSTRUMENTS";
+/// What each of them is compiled with.
+const FLAGS: [&str; 4] = [
+    "-C",
+    "instrument-coverage",
+    "-C",
+    "llvm-args=--runtime-counter-relocation",
+];
+
+/// Becomes the compiler that `args` begin with.
+pub fn instrument(args: &[String]) -> Result<ExitCode> {
+    let (rustc, rest) = args
+        .split_first()
+        .context("cargo gives a compiler and its arguments")?;
+    Err(Command::new(rustc).args(rest).args(FLAGS).exec()).with_context(|| format!("cannot start {rustc}"))
+}
 
 pub fn run(paths: &Paths, rest: &[String]) -> Result<ExitCode> {
     let only_report = match rest {
@@ -38,7 +54,7 @@ pub fn run(paths: &Paths, rest: &[String]) -> Result<ExitCode> {
     if !only_report {
         let _ = fs::remove_dir_all(&profiles);
         fs::create_dir_all(&profiles).context("cannot make a directory for counters")?;
-        tests_passed = measure(&apart, &profiles)?;
+        tests_passed = measure(paths, &apart, &profiles)?;
     }
     let summary = report(&apart, &tools, &profiles)?;
     println!("\n{summary}");
@@ -57,39 +73,36 @@ pub fn run(paths: &Paths, rest: &[String]) -> Result<ExitCode> {
 
 /// A cargo that instruments the workspace.
 fn cargo(paths: &Paths, profiles: &Path, words: &str) -> Result<Command> {
-    let wrapper = paths.target.join("instrument.sh");
-    if !wrapper.is_file() {
-        fs::create_dir_all(&paths.target).context("cannot make the target directory")?;
-        fs::write(&wrapper, WRAPPER).context("cannot write the wrapper")?;
-        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))
-            .context("cannot make it a program")?;
-    }
+    let itself = env::current_exe().context("this program has no path")?;
     let mut command = process::cargo(paths, words);
     command
-        .env("RUSTC_WORKSPACE_WRAPPER", wrapper)
+        .env("RUSTC_WORKSPACE_WRAPPER", itself)
+        .env(INSTRUMENTS, "1")
         .env("CARGO_INCREMENTAL", "0")
         // One file a binary, shared by its processes and kept up to date while they run.
         .env("LLVM_PROFILE_FILE", profiles.join("%m%c.profraw"));
     Ok(command)
 }
 
-/// Runs the product's tests as `cargo xtask test` does; whether they passed.
-fn measure(paths: &Paths, profiles: &Path) -> Result<bool> {
+/// Runs the product's tests as `cargo xtask test` does; whether they passed. The dashboard is the ordinary one: what runs
+/// in browsers is not counted.
+fn measure(paths: &Paths, apart: &Paths, profiles: &Path) -> Result<bool> {
+    println!("{}", web::build(paths)?);
     process::run(&mut cargo(
-        paths,
+        apart,
         profiles,
         &format!("build {SELECTION} --bins --tests"),
     )?)?;
     let engines = engines::ensure(paths).context("the tests need their engines")?;
     let running = Running::start().context("the tests need running engines")?;
-    let mut tests = cargo(paths, profiles, &format!("test {SELECTION} --no-fail-fast"))?;
+    let mut tests = cargo(apart, profiles, &format!("test {SELECTION} --no-fail-fast"))?;
     test::equip(&mut tests, paths, &engines);
     running.equip(&mut tests);
     tests
-        .env("VAULTSTREAM_BIN", paths.debug_binary("vaultstream"))
+        .env("VAULTSTREAM_BIN", apart.debug_binary("vaultstream"))
         .env(
             "VAULTSTREAM_SANDBOX_EVM_BIN",
-            paths.debug_binary("vaultstream-sandbox-evm"),
+            apart.debug_binary("vaultstream-sandbox-evm"),
         );
     match process::run(&mut tests) {
         Ok(()) => Ok(true),

@@ -48,7 +48,11 @@ cargo xtask <verb>
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match dispatch(&args) {
+    let done = match std::env::var_os(coverage::INSTRUMENTS) {
+        Some(_) => coverage::instrument(&args),
+        None => dispatch(&args),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error:#}");

@@ -1,6 +1,6 @@
 //! From the newest checkpoint on: resume, then round after round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vaultstream_domain::ports::checkpoints::KeptCheckpoint;
 use vaultstream_domain::ports::event_log::{Head, Leaf};
@@ -20,6 +20,9 @@ pub struct Sealing<'a> {
     sealer: &'a Sealer,
     newest: Option<CheckpointRef>,
     trees: BTreeMap<ShardNumber, Tree>,
+    /// Shards whose trees have grown since the newest checkpoint, and by how many events.
+    grown: BTreeSet<ShardNumber>,
+    unsealed: u64,
     /// What the next checkpoint has to declare.
     losses: Vec<Loss>,
 }
@@ -31,6 +34,8 @@ impl Sealer {
             sealer: self,
             newest: None,
             trees: BTreeMap::new(),
+            grown: BTreeSet::new(),
+            unsealed: 0,
             losses: Vec::new(),
         };
         let Some((newest, checkpoint)) = self.newest_checkpoint().await? else {
@@ -217,13 +222,10 @@ impl Sealer {
 }
 
 impl Sealing<'_> {
-    /// Reads what is new, and seals it; answers the checkpoint when something was.
-    pub async fn round(&mut self) -> Result<Option<CheckpointRef>, SealerError> {
-        let (ports, begun) = (&self.sealer.ports, self.sealer.ports.clock.now());
-        let heads = ports.log.heads().await?;
-        let mut moved = Vec::new();
+    /// Reads what is new; how many events that was. What is read while it is new is still in the log's memory.
+    pub async fn follow(&mut self) -> Result<u64, SealerError> {
         let mut events = 0;
-        for (shard, head) in heads {
+        for (shard, head) in self.sealer.ports.log.heads().await? {
             let tree = self
                 .trees
                 .entry(shard)
@@ -252,19 +254,27 @@ impl Sealing<'_> {
                 return Err(contradiction(tree.size() + 1, "an event is missing there"));
             }
             events += head.position - size;
-            moved.push(shard);
+            self.grown.insert(shard);
         }
-        if moved.is_empty() && self.losses.is_empty() {
+        self.unsealed += events;
+        Ok(events)
+    }
+
+    /// Reads what is new, and seals all that is not sealed; answers the checkpoint when something was.
+    pub async fn round(&mut self) -> Result<Option<CheckpointRef>, SealerError> {
+        let begun = self.sealer.ports.clock.now();
+        self.follow().await?;
+        if self.grown.is_empty() && self.losses.is_empty() {
             return Ok(None);
         }
         let sealed = self.seal().await?;
-        for shard in moved {
+        for shard in std::mem::take(&mut self.grown) {
             self.keep(shard).await;
         }
         let micros = self.sealer.ports.clock.now().as_micros() - begun.as_micros();
         self.sealer.ports.observer.observe(&Fact::Sealed {
             number: sealed.number,
-            events,
+            events: std::mem::take(&mut self.unsealed),
             micros: u64::try_from(micros).unwrap_or(0),
         });
         Ok(Some(sealed))

@@ -489,6 +489,32 @@ async fn life_that_ends_under_way_should_end_the_rounds() {
     );
 }
 
+#[tokio::test]
+async fn what_was_followed_should_be_sealed_by_the_next_round_once() {
+    let rig = Rig::new();
+    let mut writer = Writer::new(sample::stream(2, 1));
+    let sealer = rig.sealer();
+    let mut sealing = sealer.resume().await.expect("nothing to resume");
+    for appended in [20, 3] {
+        append(&rig.log, &mut writer, appended).await;
+        let events = sealing.follow().await.expect("read");
+        assert_eq!(events, appended as u64);
+    }
+    assert_eq!(sealing.follow().await.expect("read"), 0);
+    assert_eq!(rig.list().await, [], "what was read is not sealed yet");
+    sealing.round().await.expect("sealed").expect("something");
+    assert_eq!(sealing.round().await.expect("nothing new"), None);
+    let list = rig.list().await;
+    assert_eq!((list.len(), sizes(&list[0])), (1, vec![0, 0, 23, 0, 0]));
+    // A restart knows nothing of what was followed and not sealed.
+    append(&rig.log, &mut writer, 1).await;
+    sealing.follow().await.expect("read");
+    let mut sealing = sealer.resume().await.expect("as it was sealed");
+    assert_eq!(sealing.follow().await.expect("read"), 1);
+    sealing.round().await.expect("sealed").expect("something");
+    assert_eq!(sizes(&rig.list().await[1]), [0, 0, 24, 0, 0]);
+}
+
 /// What is kept is what was sealed, whatever the numbers say.
 #[tokio::test]
 async fn kept_note_should_be_the_sealed_one() {
