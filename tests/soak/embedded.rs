@@ -101,7 +101,7 @@ pub async fn run(options: &Options) -> Result<bool> {
     let chain = Chain::start()?;
     let home = Home::make(&chain)?;
     let mut child = home.start(&["--demo"])?;
-    is_up(&child)?;
+    is_up(&child).with_context(|| said(&home))?;
     child.line("One-time sign-in link: ", PATIENCE)?;
     let key = std::fs::read_to_string(home.data().join("demo.key"))?;
     let bed = Bed::make(doors(&home.base(), &home.base(), key.trim_end())?).await?;
