@@ -197,13 +197,17 @@ fn push_ordered<T>(list: &mut Vec<T>, item: T, shard: impl Fn(&T) -> ShardNumber
     follows
 }
 
-fn number<T: FromStr>(text: &str) -> Option<T> {
-    text.parse().ok()
+/// A number has one text: no sign, no zero before it.
+pub(crate) fn number<T: FromStr + fmt::Display>(text: &str) -> Option<T> {
+    let read: T = text.parse().ok()?;
+    (read.to_string() == text).then_some(read)
 }
 
-fn digest(text: &str) -> Option<Hash> {
+/// A hash has one text: in lower case.
+pub(crate) fn digest(text: &str) -> Option<Hash> {
     let mut hash = [0; 32];
-    hex::decode_to_slice(text, &mut hash).ok().map(|()| hash)
+    let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    (is_lower && hex::decode_to_slice(text, &mut hash).is_ok()).then_some(hash)
 }
 
 fn shard(line: &str) -> Option<ShardRoot> {

@@ -24,7 +24,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::chain::Plan;
-use crate::checkpoint::CheckpointRef;
+use crate::checkpoint::{CheckpointRef, digest};
 use crate::clock::Timestamp;
 use crate::envelope::Hash;
 use crate::id::{AccountId, ExecutionId, OrganizationId, VaultId};
@@ -255,11 +255,6 @@ fn or_none<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Option
         return Some(None);
     }
     read(text).map(Some)
-}
-
-pub(crate) fn digest(text: &str) -> Option<Hash> {
-    let mut hash = [0; 32];
-    hex::decode_to_slice(text, &mut hash).ok().map(|()| hash)
 }
 
 #[cfg(test)]

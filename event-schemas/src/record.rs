@@ -21,6 +21,9 @@ pub enum RecordError {
     /// A hash is not 64 hexadecimal digits.
     #[error("`{0}` of the record is no SHA-256 digest in hexadecimal")]
     Digest(&'static str),
+    /// Positions are counted from 1.
+    #[error("`position` of the record is 0; the first of a shard is 1")]
+    Position,
     /// The bytes are not what was written.
     #[error(transparent)]
     Integrity(#[from] IntegrityError),
@@ -99,6 +102,9 @@ pub fn parts(bytes: &[u8]) -> Result<Parts<'_>, RecordError> {
 /// shard's tree, not by this hash.
 pub fn decode(bytes: &[u8]) -> Result<StoredEvent, RecordError> {
     let parts = parts(bytes)?;
+    if parts.position == 0 {
+        return Err(RecordError::Position);
+    }
     let envelope: Envelope = serde_json::from_slice(parts.envelope).map_err(IntegrityError::Envelope)?;
     if event_hash(parts.envelope, parts.payload, &parts.previous) != parts.hash {
         return Err(IntegrityError::Hash(envelope.event_ref()).into());
@@ -150,6 +156,16 @@ pub(crate) mod tests {
                 "cut at {length}"
             );
         }
+    }
+
+    #[test]
+    fn position_before_the_first_should_be_refused() {
+        let event = StoredEvent {
+            position: 0,
+            ..event()
+        };
+        let refused = decode(&encode(&event).expect("encodes"));
+        assert!(matches!(refused, Err(RecordError::Position)), "{refused:?}");
     }
 
     #[test]

@@ -44,7 +44,9 @@ pub fn run(options: &Prove) -> Result<()> {
         format!("shard {shard} ends before checkpoint, or cannot be read; run `audit verify`")
     })?;
     let mut tree = Frontier::default();
-    let mut path = PathBuilder::try_new(event.position - 1, root.size).context("the event is not covered")?;
+    let before = event.position.checked_sub(1);
+    let path = before.and_then(|before| PathBuilder::try_new(before, root.size));
+    let mut path = path.context("the event is not covered")?;
     for leaf in leaves {
         tree.push(leaf);
         path.pass(leaf);

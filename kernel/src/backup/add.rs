@@ -168,7 +168,7 @@ impl Backup {
         let at = if head.position < position {
             Vec::new()
         } else {
-            source.read(shard, position - 1, 1).await?
+            source.read(shard, position.saturating_sub(1), 1).await?
         };
         let is_same = at
             .first()
