@@ -27,7 +27,6 @@ act() { if [ -n "${WATCH:-}" ]; then read -rp "Enter: $* " _; else echo "now: $*
 cat >client.py <<'PY'
 import http.client, json, sys, time, urllib.error, urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
 from threading import Lock
 
 AMOUNT, PATIENCE_S = 10**16, 120
@@ -148,11 +147,17 @@ def attempt(vault, to):
     print(f"POST /v1/transfers: {status} {answer['code']}: {answer['detail']}")
 
 def moment():
-    print(datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    """Something happens, and its place in the log is printed."""
+    vault = ask("POST", "/v1/vaults", {"name": "The moment", "chains": []}, "moment")[1]["id"]
+    def place():
+        events = (ask("GET", f"/v1/events?stream={vault}")[1] or {}).get("items")
+        return "{shard}:{position}".format(**events[-1]) if events else None
+    print(until("the event is told", place))
 
 globals()[sys.argv[1]](*sys.argv[2:])
 PY
 client() { python3 client.py "$@"; }
+touch client.key acknowledged
 
 listen=127.0.0.1:0
 start() {
@@ -177,7 +182,6 @@ url=$(cat url)
 # A page that is open finds the product again where it was.
 if [ -n "${WATCH:-}" ]; then listen=${url#http://}; fi
 cp data/demo.key client.key
-: >acknowledged
 ask() { "$vaultstream" "$1" "$2" "${@:3}" --url "$url" --key-file client.key -o json; }
 of() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
 ask vault list >vaults.json
@@ -210,7 +214,7 @@ client paid "$account"
 say "3. A backup, and history that will be lost"
 "$vaultstream" backup --to backup --data-dir data
 moment=$(client moment)
-echo "the moment to come back to: $moment"
+echo "the moment to come back to: the event at $moment (shard and position)"
 client pay "$payer" "$address" 80 85
 client completed
 "$vaultstream" backup --to backup --data-dir data
@@ -221,7 +225,7 @@ ended
 
 say "4. The log is put back to that moment, and starts in quarantine"
 mv data data-old
-"$vaultstream" restore --from backup --data-dir data --surviving data-old --to-time "$moment"
+"$vaultstream" restore --from backup --data-dir data --surviving data-old --to-position "$moment"
 start
 client signing
 client there before-the-kill
