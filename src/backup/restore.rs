@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
-use vaultstream_domain::ports::checkpoints::KeptCheckpoint;
-use vaultstream_domain::ports::{BackupStore, Checkpoints, Clock};
+use vaultstream_domain::ports::note_list::KeptNote;
+use vaultstream_domain::ports::{BackupStore, Clock, NoteList};
 use vaultstream_event_schemas::note::keys::Keys;
 use vaultstream_event_schemas::placement::ShardEntry;
 use vaultstream_event_schemas::{Registry, ShardNumber};
@@ -149,19 +149,14 @@ fn fits(config: &Config, shards: &[ShardEntry]) -> Result<()> {
 /// The checkpoints that are to be believed, and those of the backup that the installation's own list does not have. The
 /// list that was not lost goes on; who has only the backup begins with its list.
 async fn checkpoints(
-    list: &dyn Checkpoints,
-    backed_up: Vec<KeptCheckpoint>,
+    list: &dyn NoteList,
+    backed_up: Vec<KeptNote>,
     public: &Keys,
-) -> Result<(Chain, Vec<KeptCheckpoint>)> {
-    let (mut own, mut after) = (Vec::new(), 0);
-    loop {
-        let page = list.read(after, usize::MAX).await?;
-        let Some(last) = page.last() else { break };
-        after = last.number;
-        own.extend(page);
-    }
+) -> Result<(Chain, Vec<KeptNote>)> {
+    let own = notes::above(list, 0).await?;
+    let newest = own.last().map_or(0, |kept| kept.number);
     let named = |place: &'static str| {
-        move |kept: &KeptCheckpoint| (format!("{place}, checkpoint {}", kept.number), kept.note.clone())
+        move |kept: &KeptNote| (format!("{place}, checkpoint {}", kept.number), kept.note.clone())
     };
     let notes: Vec<(String, String)> = own
         .iter()
@@ -175,7 +170,10 @@ async fn checkpoints(
     if let Some(fault) = faults.first() {
         bail!("the checkpoints contradict each other or are not ours: {fault}");
     }
-    let missing = backed_up.into_iter().filter(|kept| kept.number > after).collect();
+    let missing = backed_up
+        .into_iter()
+        .filter(|kept| kept.number > newest)
+        .collect();
     Ok((chain, missing))
 }
 
