@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::{
-    Bus, Cache, Clock, EventLog, Ids, Leases, NoteList, Progress, Publisher, RateLimits, RestoreTarget, Rng,
-    SealText, Spawn, VersionGate, ViewStore,
+    Bus, Cache, Clock, Echo, EventLog, Ids, Leases, NoteList, Progress, Publisher, RateLimits, RestoreTarget,
+    Rng, SealText, Spawn, VersionGate, ViewStore,
 };
+use vaultstream_event_schemas::Registry;
 use vaultstream_infra_keystore::{
     CheckpointKeys, Keystore, MasterKeySource, Options as KeystoreOptions, Secret,
 };
@@ -263,6 +264,20 @@ pub async fn open_list(config: &Config, migrates: bool) -> Result<Arc<dyn NoteLi
     {
         let _ = (config, migrates);
         Err(no_cluster())
+    }
+}
+
+/// What a cluster's bus still has of the log; an embedded log has no bus but itself.
+pub fn open_echo(config: &Config, registry: &Registry) -> Result<Option<Box<dyn Echo>>> {
+    match config.assembly.kind {
+        Kind::Embedded => Ok(None),
+        #[cfg(feature = "cluster")]
+        Kind::Cluster => Ok(Some(Box::new(cluster::open_echo(config, registry)?))),
+        #[cfg(not(feature = "cluster"))]
+        Kind::Cluster => {
+            let _ = registry;
+            Err(no_cluster())
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod cache;
 pub mod chain_node;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod echo;
 pub mod event_log;
 pub mod faucet;
 pub mod keyring;
@@ -29,6 +30,7 @@ pub use backup::{BackupSource, BackupStore, RestoreTarget};
 pub use bus::Bus;
 pub use cache::Cache;
 pub use chain_node::ChainNode;
+pub use echo::Echo;
 pub use event_log::EventLog;
 pub use faucet::Faucet;
 pub use keyring::Keyring;

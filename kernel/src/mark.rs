@@ -11,6 +11,8 @@
 //! holds, which only operators write ([`release`]).
 
 mod error;
+pub mod gone;
+mod lives;
 mod look;
 pub mod lost;
 pub mod release;

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use vaultstream_domain::ports::{Bus, Cache, Clock, EventLog, NoteList, Publisher, RateLimits, ViewStore};
-use vaultstream_event_schemas::Family;
+use vaultstream_event_schemas::{Family, Registry};
 use vaultstream_infra_kafka::{
-    Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
+    Authority, KafkaBus, KafkaEcho, KafkaOptions, KafkaPublisher, Password, Security, check_topics,
+    create_topics,
 };
 use vaultstream_infra_postgres::{
     DatabaseConfig, Migrate, Part, PgLeases, PgLog, PgLogOptions, PgNoteList, PgProgress, PgVersionGate,
@@ -123,6 +124,12 @@ pub async fn open_log(config: &Config, migrates: bool, clock: &Arc<dyn Clock>) -
     PgLog::open(&options)
         .await
         .context("the event log on PostgreSQL cannot be used")
+}
+
+/// What the topics still have of the log.
+pub fn open_echo(config: &Config, registry: &Registry) -> Result<KafkaEcho> {
+    let options = options(config.engines()?.kafka)?;
+    Ok(KafkaEcho::try_new(&options, registry)?)
 }
 
 /// The bus for those who fold, the publisher for those who relay; everybody else follows the log.

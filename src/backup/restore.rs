@@ -13,7 +13,7 @@ use vaultstream_event_schemas::placement::ShardEntry;
 use vaultstream_event_schemas::{Registry, ShardNumber};
 use vaultstream_infra_runtime::{BackupFolder, SystemClock};
 use vaultstream_kernel::audit::Chain;
-use vaultstream_kernel::backup::{Journal, RestoredLog, put_back, verify};
+use vaultstream_kernel::backup::{BackupEcho, Journal, RestoredLog, put_back, verify};
 
 use super::{Restore, ensure_empty, home, keys, notes, told};
 use crate::config::{Config, Kind};
@@ -23,14 +23,7 @@ const RECORD: &str = "restored.json";
 
 /// Makes an installation of a backup.
 pub async fn from_backup(config: &Config, options: &Restore, from: &Path) -> Result<()> {
-    let folder = Arc::new(BackupFolder::read(from));
-    let journal = read_journal(&folder)?;
-    let origin = config.origin();
-    ensure!(
-        journal.begun.origin == origin,
-        "the backup is of {:?} and this configuration is of {origin:?}; restore with the configuration it was made with",
-        journal.begun.origin
-    );
+    let (journal, folder) = of_ours(config, from)?;
     fits(config, &journal.begun.shards)?;
     let restoring = Restoring {
         config,
@@ -124,6 +117,25 @@ pub async fn declare(config: &Config, options: &Restore) -> Result<()> {
     };
     println!("{told}");
     Ok(())
+}
+
+/// What a backup still has of the log.
+pub fn echo(config: &Config, from: &Path) -> Result<BackupEcho> {
+    let (journal, folder) = of_ours(config, from)?;
+    Ok(BackupEcho::new(journal, folder))
+}
+
+/// A backup of this installation, to be read.
+fn of_ours(config: &Config, from: &Path) -> Result<(Journal, Arc<BackupFolder>)> {
+    let folder = Arc::new(BackupFolder::read(from));
+    let journal = read_journal(&folder)?;
+    let origin = config.origin();
+    ensure!(
+        journal.begun.origin == origin,
+        "the backup is of {:?} and this configuration is of {origin:?}; give the configuration it was made with",
+        journal.begun.origin
+    );
+    Ok((journal, folder))
 }
 
 fn read_journal(folder: &BackupFolder) -> Result<Journal> {
