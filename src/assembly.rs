@@ -14,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::{
-    Bus, Cache, Checkpoints, Clock, EventLog, Ids, Leases, Marks, Progress, Publisher, RateLimits,
-    RestoreTarget, Rng, SealText, Spawn, VersionGate, ViewStore,
+    Bus, Cache, Clock, Echo, EventLog, Ids, Leases, NoteList, Progress, Publisher, RateLimits, RestoreTarget,
+    Rng, SealText, Spawn, VersionGate, ViewStore,
 };
+use vaultstream_event_schemas::Registry;
 use vaultstream_infra_keystore::{
     CheckpointKeys, Keystore, MasterKeySource, Options as KeystoreOptions, Secret,
 };
-use vaultstream_infra_runtime::{FileMarks, SystemClock, SystemIds, SystemRng, TokioSpawn};
+use vaultstream_infra_runtime::{FileNoteList, SystemClock, SystemIds, SystemRng, TokioSpawn};
 use vaultstream_kernel::tailer::TailOptions;
 use vaultstream_kernel::{Executor, FairLeases, LogBus, Observer, Options as ExecutorOptions, Ports, Tailer};
 use vaultstream_sandbox_evm::Running;
@@ -48,9 +49,9 @@ pub struct Engines {
     /// Cursors and heads.
     pub progress: Arc<dyn Progress>,
     /// Signed checkpoints; none in a process that neither seals nor names them.
-    pub checkpoints: Option<Arc<dyn Checkpoints>>,
+    pub checkpoints: Option<Arc<dyn NoteList>>,
     /// Marks; none in a process that neither signs nor takes what is signed, and before the embedded ones are opened.
-    pub marks: Option<Arc<dyn Marks>>,
+    pub marks: Option<Arc<dyn NoteList>>,
     /// Who works on what.
     pub leases: Arc<dyn Leases>,
     /// Who reads which event versions, and which may be written.
@@ -254,21 +255,29 @@ async fn open_engines(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) ->
     }
 }
 
-/// The list of checkpoints alone, for who reads it beside a running product; embedded ones are files
-/// ([`Config::checkpoints_dir`]).
-#[cfg(feature = "cluster")]
-pub async fn open_shared_checkpoints(config: &Config) -> Result<Arc<dyn Checkpoints>> {
-    Ok(Arc::new(cluster::open_checkpoints(config, false).await?))
-}
-
-/// The list of checkpoints of a cluster, for a backup or a restore; `migrates` says whether it may be begun.
-pub async fn open_list(config: &Config, migrates: bool) -> Result<Arc<dyn Checkpoints>> {
+/// The list of checkpoints of a cluster, for who reads it beside a running product, or for a restore; `migrates` says
+/// whether it may be begun. Embedded ones are files ([`Config::checkpoints_dir`]).
+pub async fn open_list(config: &Config, migrates: bool) -> Result<Arc<dyn NoteList>> {
     #[cfg(feature = "cluster")]
     return Ok(Arc::new(cluster::open_checkpoints(config, migrates).await?));
     #[cfg(not(feature = "cluster"))]
     {
         let _ = (config, migrates);
         Err(no_cluster())
+    }
+}
+
+/// What a cluster's bus still has of the log; an embedded log has no bus but itself.
+pub fn open_echo(config: &Config, registry: &Registry) -> Result<Option<Box<dyn Echo>>> {
+    match config.assembly.kind {
+        Kind::Embedded => Ok(None),
+        #[cfg(feature = "cluster")]
+        Kind::Cluster => Ok(Some(Box::new(cluster::open_echo(config, registry)?))),
+        #[cfg(not(feature = "cluster"))]
+        Kind::Cluster => {
+            let _ = registry;
+            Err(no_cluster())
+        }
     }
 }
 
@@ -299,7 +308,7 @@ async fn with_marks(config: &Config, mut engines: Engines, keystore: &Keystore) 
         .context("the keystore has no key that signs marks")?
         .id();
     let dir = config.marks_dir();
-    let open = move || FileMarks::open(&dir, key);
+    let open = move || FileNoteList::marks(&dir, key);
     let marks = tokio::task::spawn_blocking(open).await?;
     engines.marks = Some(Arc::new(marks.context("the list of marks cannot be used")?));
     Ok(engines)

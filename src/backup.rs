@@ -11,6 +11,8 @@ mod notes;
 mod restore;
 mod told;
 
+pub use restore::echo;
+
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};

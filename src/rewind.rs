@@ -1,16 +1,17 @@
 //! `vaultstream reconcile`, `release` and `operator`: a log that is behind its mark, from the look to the end.
 //!
-//! `reconcile` reads mark, log and chains, changes nothing, and writes the statement that operators sign. `operator` makes
-//! keys and signs, on a machine that needs nothing of the installation. `release` takes the signed statements, tells the log
-//! what it has forgotten, and keeps the mark that ends the quarantine. In the embedded assembly the product is stopped for
-//! both; in a cluster it goes on and sees the new mark by itself.
+//! `reconcile` reads mark, log, chains and what Kafka or a backup still has, changes nothing, and writes the statement
+//! that operators sign. `operator` makes keys and signs, on a machine that needs nothing of the installation. `release`
+//! takes the signed statements, tells the log what it has forgotten, and keeps the mark that ends the quarantine. In
+//! the embedded assembly the product is stopped for both; in a cluster it goes on and sees the new mark by itself.
 
+mod left;
 mod operator;
 mod reconcile;
 mod release;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -44,6 +45,10 @@ pub struct Which {
     /// Where everything durable lies.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// A backup that reaches further than the log: what it has and the log has lost is counted and named. In a cluster it is
+    /// read instead of Kafka.
+    #[arg(long, value_name = "DIR")]
+    backup: Option<PathBuf>,
 }
 
 /// How what was found is printed.
@@ -142,6 +147,8 @@ pub struct Installation<'a> {
     assembly: &'a Assembly,
     ports: MarkPorts,
     chains: BTreeMap<Slug, Chain>,
+    /// A backup that reaches further than the log.
+    backup: Option<&'a Path>,
 }
 
 fn with_installation(
@@ -155,13 +162,15 @@ fn with_installation(
     let config = Config::load(which.config.as_deref(), &overrides)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let folding = give_way::runtime(false)?;
-    let done = runtime.block_on(opened(&config, (folding.handle(), runtime.handle()), work));
+    let apart = (folding.handle(), runtime.handle());
+    let done = runtime.block_on(opened(&config, which.backup.as_deref(), apart, work));
     folding.shutdown_background();
     done
 }
 
 async fn opened(
     config: &Config,
+    backup: Option<&Path>,
     apart: (&tokio::runtime::Handle, &tokio::runtime::Handle),
     work: impl AsyncFnOnce(&Installation<'_>) -> Result<bool>,
 ) -> Result<bool> {
@@ -181,6 +190,7 @@ async fn opened(
             assembly: &assembly,
             ports: marks::ports(config, &assembly, observed.clone())?,
             chains: chains.collect(),
+            backup,
         };
         work(&here).await
     };

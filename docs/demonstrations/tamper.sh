@@ -18,7 +18,7 @@ say "1. A product with a sandbox, and some transfers"
 touch said
 "$vaultstream" serve --demo --listen 127.0.0.1:0 --data-dir data >said 2>log &
 product=$!
-until grep -q "^One-time" said; do sleep 0.2; done
+until grep -q "^One-time" said; do kill -0 "$product"; sleep 0.2; done
 url=$(sed -n 's/^Vaultstream is ready at //p' said)
 ask() { "$vaultstream" "$1" "$2" "${@:3}" --url "$url" --key-file data/demo.key -o json; }
 vault=$(ask vault list | python3 -c 'import json, sys; print(json.load(sys.stdin)["items"][0]["id"])')

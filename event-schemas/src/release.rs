@@ -11,6 +11,9 @@
 //! mark 12:60303a…             (or `none`)
 //! shard 0 1 500 60303a…       (where the log stands: number, incarnation, position, hash of the event there)
 //! lost 3 60303a…              (how many bound slot values the log has forgotten, and the hash over their lines)
+//! gone 12 2 60303a…           (events that another place still has and the log has lost, requests among them, and the
+//!                             hash over their lines; ` cut` behind it when not all were counted; none when no other place
+//!                             was read)
 //! unknown acc_… 2             (slots that the chain has consumed and nothing here knows)
 //! ```
 
@@ -36,6 +39,48 @@ pub fn hash_of(binds: &[MarkedBind]) -> Hash {
     hash.finalize().into()
 }
 
+/// What another place still has and the log has lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone {
+    /// How many events.
+    pub events: u64,
+    /// How many of them began a stream that somebody asked for.
+    pub requests: u64,
+    /// SHA-256 over a line an event, `event <shard> <incarnation> <position> <hash>`.
+    pub hash: Hash,
+    /// Whether more may be lost than was counted.
+    pub is_cut: bool,
+}
+
+impl Gone {
+    fn read(text: &str) -> Option<Self> {
+        let (text, is_cut) = text
+            .strip_suffix(" cut")
+            .map_or((text, false), |text| (text, true));
+        let mut words = text.split(' ');
+        let read = Self {
+            events: words.next()?.parse().ok()?,
+            requests: words.next()?.parse().ok()?,
+            hash: digest(words.next()?)?,
+            is_cut,
+        };
+        words.next().is_none().then_some(read)
+    }
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cut = if self.is_cut { " cut" } else { "" };
+        write!(
+            f,
+            "gone {} {} {}{cut}",
+            self.events,
+            self.requests,
+            hex::encode(self.hash)
+        )
+    }
+}
+
 /// A statement. Its `Display` is the text that is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
@@ -51,6 +96,8 @@ pub struct Release {
     pub lost: u64,
     /// The hash over them; see [`hash_of`].
     pub lost_hash: Hash,
+    /// What another place still has of what the log has lost; none when no other place was read.
+    pub gone: Option<Gone>,
     /// Slots that the chain has consumed and nothing here knows, in order of account.
     pub unknown: Vec<(AccountId, u64)>,
 }
@@ -71,6 +118,7 @@ impl fmt::Display for Release {
         }
         self.shards.iter().try_for_each(|shard| writeln!(f, "{shard}"))?;
         writeln!(f, "lost {} {}", self.lost, hex::encode(self.lost_hash))?;
+        self.gone.iter().try_for_each(|gone| writeln!(f, "{gone}"))?;
         self.unknown
             .iter()
             .try_for_each(|(account, slots)| writeln!(f, "unknown {account} {slots}"))
@@ -111,6 +159,7 @@ fn parse(text: &str) -> Option<Release> {
         shards: Vec::new(),
         lost: 0,
         lost_hash: [0; 32],
+        gone: None,
         unknown: Vec::new(),
     };
     let mut line = lines.next()?;
@@ -120,6 +169,10 @@ fn parse(text: &str) -> Option<Release> {
     }
     let (lost, hash) = line.strip_prefix("lost ")?.split_once(' ')?;
     (read.lost, read.lost_hash) = (lost.parse().ok()?, digest(hash)?);
+    let mut lines = lines.peekable();
+    if let Some(gone) = lines.next_if(|line| line.starts_with("gone ")) {
+        read.gone = Some(Gone::read(gone.strip_prefix("gone ")?)?);
+    }
     for line in lines {
         let (account, slots) = line.strip_prefix("unknown ")?.split_once(' ')?;
         read.unknown.push((account.parse().ok()?, slots.parse().ok()?));
@@ -152,6 +205,12 @@ mod tests {
             shards: vec![shard(0), shard(3)],
             lost: 3,
             lost_hash: [3; 32],
+            gone: Some(Gone {
+                events: 12,
+                requests: 2,
+                hash: [5; 32],
+                is_cut: false,
+            }),
             unknown: vec![(AccountId::from_uuid(id::random(1, 4)), 2)],
         }
     }
@@ -163,14 +222,28 @@ mod tests {
         let bare = Release {
             mark: None,
             shards: vec![],
+            gone: None,
             unknown: vec![],
             ..sample()
         };
         assert_eq!(bare.to_string().parse(), Ok(bare));
+        let cut = Gone {
+            is_cut: true,
+            ..sample().gone.expect("in the sample")
+        };
+        let cut = Release {
+            gone: Some(cut),
+            ..sample()
+        };
+        assert!(cut.to_string().contains(" cut\n"));
+        assert_eq!(cut.to_string().parse(), Ok(cut));
         for (from, to) in [
             ("/1\n", "/2\n"),
             ("mark 12", "mark 012"),
             ("lost 3", "lost x"),
+            ("gone 12", "gone +12"),
+            ("gone 12 2", "gone 12"),
+            ("05\nunknown", "05 cut cut\nunknown"),
             ("unknown acc_", "unknown vlt_"),
             ("keys 01", "keys 1"),
         ] {

@@ -10,6 +10,7 @@
 mod add;
 mod blocks;
 mod cut;
+mod echo;
 mod journal;
 mod put_back;
 mod source;
@@ -19,6 +20,7 @@ use vaultstream_event_schemas::{ShardNumber, Timestamp};
 
 pub use add::{Added, Backup};
 pub use cut::Until;
+pub use echo::BackupEcho;
 pub use journal::{Begun, Block, FORMAT, Journal, Point};
 pub use put_back::{RestoredLog, RestoredShard, lives_after, put_back, verify};
 pub use source::LogSource;

@@ -11,6 +11,8 @@
 //! holds, which only operators write ([`release`]).
 
 mod error;
+pub mod gone;
+mod lives;
 mod look;
 pub mod lost;
 pub mod release;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 use lru::LruCache;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use vaultstream_domain::ports::{Checkpoints, Clock, EventLog, Marks, SealText, Spawn};
+use vaultstream_domain::ports::{Clock, EventLog, NoteList, SealText, Spawn};
 use vaultstream_event_schemas::ExecutionId;
 use vaultstream_event_schemas::mark::{MarkRef, MarkedBind, MarkedShard};
 
@@ -60,9 +62,9 @@ pub struct MarkPorts {
     /// What is marked.
     pub log: Arc<dyn EventLog>,
     /// Where marks are kept.
-    pub marks: Arc<dyn Marks>,
+    pub marks: Arc<dyn NoteList>,
     /// Where checkpoints are kept: what was sealed is not forgotten either.
-    pub checkpoints: Arc<dyn Checkpoints>,
+    pub checkpoints: Arc<dyn NoteList>,
     /// Signs marks.
     pub seal: Arc<dyn SealText>,
     /// Time.

@@ -17,6 +17,10 @@ pub enum Bug {
     MarkBeforeRows,
     /// A broadcast without a clear answer is drawn up and signed anew, with another slot value.
     SendAnew,
+    /// A signature is asked for before a mark has the bind.
+    SignUnmarked,
+    /// A release tells no account what it has forgotten.
+    ForgetLost,
 }
 
 thread_local! {

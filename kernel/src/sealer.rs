@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::error::Causes;
-use vaultstream_domain::ports::{Checkpoints, Clock, EventLog, Progress, SealText};
+use vaultstream_domain::ports::{Clock, EventLog, NoteList, Progress, SealText};
 use vaultstream_event_schemas::ShardNumber;
 
 use crate::observer::{Fact, Observer};
@@ -64,7 +64,7 @@ pub struct SealerPorts {
     /// What is sealed.
     pub log: Arc<dyn EventLog>,
     /// Where checkpoints are kept.
-    pub checkpoints: Arc<dyn Checkpoints>,
+    pub checkpoints: Arc<dyn NoteList>,
     /// Signs them.
     pub seal: Arc<dyn SealText>,
     /// Keeps the trees.

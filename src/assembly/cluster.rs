@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use vaultstream_domain::ports::{
-    Bus, Cache, Checkpoints, Clock, EventLog, Marks, Publisher, RateLimits, ViewStore,
-};
-use vaultstream_event_schemas::Family;
+use vaultstream_domain::ports::{Bus, Cache, Clock, EventLog, NoteList, Publisher, RateLimits, ViewStore};
+use vaultstream_event_schemas::{Family, Registry};
 use vaultstream_infra_kafka::{
-    Authority, KafkaBus, KafkaOptions, KafkaPublisher, Password, Security, check_topics, create_topics,
+    Authority, KafkaBus, KafkaEcho, KafkaOptions, KafkaPublisher, Password, Security, check_topics,
+    create_topics,
 };
 use vaultstream_infra_postgres::{
-    DatabaseConfig, Migrate, Part, PgCheckpoints, PgLeases, PgLog, PgLogOptions, PgProgress, PgVersionGate,
+    DatabaseConfig, Migrate, Part, PgLeases, PgLog, PgLogOptions, PgNoteList, PgProgress, PgVersionGate,
     Shards,
 };
 use vaultstream_infra_redis::{Link, RedisCache, RedisOptions, RedisRateLimits};
@@ -84,7 +83,7 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
     })
 }
 
-type Lists = (Option<Arc<dyn Checkpoints>>, Option<Arc<dyn Marks>>);
+type Lists = (Option<Arc<dyn NoteList>>, Option<Arc<dyn NoteList>>);
 
 /// Checkpoints and marks, for who seals, signs, or takes what is signed.
 async fn lists(config: &Config, roles: &Roles) -> Result<Lists> {
@@ -101,11 +100,11 @@ async fn lists(config: &Config, roles: &Roles) -> Result<Lists> {
 }
 
 /// Opens the list of checkpoints alone.
-pub async fn open_checkpoints(config: &Config, migrates: bool) -> Result<PgCheckpoints> {
+pub async fn open_checkpoints(config: &Config, migrates: bool) -> Result<PgNoteList> {
     let url =
         config::secret(&config.engines()?.postgres.checkpoints.url).context("postgres.checkpoints: url")?;
     let migrate = if migrates { Migrate::Apply } else { Migrate::Refuse };
-    PgCheckpoints::open(&url, &config.assembly.cluster, migrate)
+    PgNoteList::open(&url, &config.assembly.cluster, migrate)
         .await
         .context("the list of checkpoints on PostgreSQL cannot be used")
 }
@@ -125,6 +124,12 @@ pub async fn open_log(config: &Config, migrates: bool, clock: &Arc<dyn Clock>) -
     PgLog::open(&options)
         .await
         .context("the event log on PostgreSQL cannot be used")
+}
+
+/// What the topics still have of the log.
+pub fn open_echo(config: &Config, registry: &Registry) -> Result<KafkaEcho> {
+    let options = options(config.engines()?.kafka)?;
+    Ok(KafkaEcho::try_new(&options, registry)?)
 }
 
 /// The bus for those who fold, the publisher for those who relay; everybody else follows the log.

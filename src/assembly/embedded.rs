@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use vaultstream_domain::ports::{Clock, EventLog};
 use vaultstream_event_schemas::Family;
-use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, FileCheckpoints, MemoryCache, give_way};
+use vaultstream_infra_runtime::{DEFAULT_CACHE_BYTES, FileNoteList, MemoryCache, give_way};
 use vaultstream_infra_sqlite::views::{SqliteViews, ViewOptions};
 use vaultstream_infra_sqlite::{
     Options as LogOptions, SqliteLeases, SqliteLog, SqliteProgress, SqliteVersionGate,
@@ -43,8 +43,8 @@ pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Engines> {
     let leases = SqliteLeases::open(&dir.join("leases.db")).context("leases cannot be opened")?;
     let versions = SqliteVersionGate::open(&dir.join("event-versions.db"))
         .context("the gate of event versions cannot be opened")?;
-    let checkpoints =
-        FileCheckpoints::open(&config.checkpoints_dir()).context("the list of checkpoints cannot be used")?;
+    let checkpoints = FileNoteList::checkpoints(&config.checkpoints_dir())
+        .context("the list of checkpoints cannot be used")?;
     Ok(Engines {
         checkpoints: Some(Arc::new(checkpoints)),
         marks: None,

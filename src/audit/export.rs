@@ -2,13 +2,11 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use vaultstream_domain::ports::checkpoints::MAX_CHECKPOINTS_READ;
-use vaultstream_domain::ports::{Checkpoints, SealText};
+use vaultstream_domain::ports::{NoteList, SealText};
 use vaultstream_event_schemas::note::{listed, split_list};
-use vaultstream_infra_runtime::FileCheckpoints;
+use vaultstream_infra_runtime::FileNoteList;
 
 use super::Export;
 use crate::assembly;
@@ -34,7 +32,9 @@ pub fn run(options: &Export) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let count = match config.assembly.kind {
         Kind::Embedded => files(&config, &notes)?,
-        Kind::Cluster => runtime.block_on(async { list(&*shared(&config).await?, &notes).await })?,
+        Kind::Cluster => {
+            runtime.block_on(async { list(&*assembly::open_list(&config, false).await?, &notes).await })?
+        }
     };
     notes.sync_all()?;
     let keys = assembly::checkpoint_keys(&config, keystore)?;
@@ -52,7 +52,7 @@ pub fn run(options: &Export) -> Result<()> {
 /// The files of an embedded list; a product that runs may be writing the last note, which is left out then.
 fn files(config: &Config, mut out: &File) -> Result<usize> {
     let mut count = 0;
-    for path in FileCheckpoints::list(&config.checkpoints_dir())? {
+    for path in FileNoteList::checkpoint_files(&config.checkpoints_dir())? {
         let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         let text = String::from_utf8_lossy(&bytes);
         let (notes, _) = split_list(&text);
@@ -64,10 +64,10 @@ fn files(config: &Config, mut out: &File) -> Result<usize> {
     Ok(count)
 }
 
-async fn list(checkpoints: &dyn Checkpoints, mut out: &File) -> Result<usize> {
+async fn list(checkpoints: &dyn NoteList, mut out: &File) -> Result<usize> {
     let (mut after, mut count) = (0, 0);
     loop {
-        let page = checkpoints.read(after, MAX_CHECKPOINTS_READ).await?;
+        let page = checkpoints.read(after, usize::MAX).await?;
         let Some(last) = page.last() else { return Ok(count) };
         after = last.number;
         for kept in &page {
@@ -75,14 +75,4 @@ async fn list(checkpoints: &dyn Checkpoints, mut out: &File) -> Result<usize> {
             count += 1;
         }
     }
-}
-
-#[cfg(feature = "cluster")]
-async fn shared(config: &Config) -> Result<Arc<dyn Checkpoints>> {
-    assembly::open_shared_checkpoints(config).await
-}
-
-#[cfg(not(feature = "cluster"))]
-async fn shared(_config: &Config) -> Result<Arc<dyn Checkpoints>> {
-    anyhow::bail!("this build has no cluster engines; build with `cargo build --release --features cluster`")
 }

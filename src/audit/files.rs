@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use vaultstream_event_schemas::note::keys::Keys;
 use vaultstream_event_schemas::note::split_list;
-use vaultstream_infra_runtime::FileCheckpoints;
+use vaultstream_infra_runtime::FileNoteList;
 
 use super::WhichLog;
 use crate::config::{Config, Overrides};
@@ -77,6 +77,6 @@ impl WhichLog {
             ..Overrides::default()
         };
         let dir = Config::load(None, &overrides)?.checkpoints_dir();
-        Notes::read(&FileCheckpoints::list(&dir)?)
+        Notes::read(&FileNoteList::checkpoint_files(&dir)?)
     }
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use vaultstream_domain::ports::{BackupSource, Checkpoints, RestoreTarget};
-use vaultstream_infra_runtime::FileCheckpoints;
+use vaultstream_domain::ports::{BackupSource, NoteList, RestoreTarget};
+use vaultstream_infra_runtime::FileNoteList;
 use vaultstream_infra_sqlite::{SqliteSource, SqliteTarget};
 use vaultstream_kernel::backup::LogSource;
 
@@ -57,11 +57,11 @@ pub async fn list(config: &Config) -> Result<List> {
 }
 
 /// The list of checkpoints, to go on with; none but this process may use it.
-pub async fn own_list(config: &Config) -> Result<Arc<dyn Checkpoints>> {
+pub async fn own_list(config: &Config) -> Result<Arc<dyn NoteList>> {
     match config.assembly.kind {
         Kind::Embedded => {
             let dir = config.checkpoints_dir();
-            let list = FileCheckpoints::open(&dir).context("the list of checkpoints cannot be used")?;
+            let list = FileNoteList::checkpoints(&dir).context("the list of checkpoints cannot be used")?;
             Ok(Arc::new(list))
         }
         Kind::Cluster => assembly::open_list(config, true).await,

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use vaultstream_domain::ports::Checkpoints;
-use vaultstream_domain::ports::checkpoints::{KeptCheckpoint, MAX_CHECKPOINTS_READ};
-use vaultstream_event_schemas::Checkpoint;
-use vaultstream_event_schemas::note::{Note, listed, split_list};
-use vaultstream_infra_runtime::FileCheckpoints;
+use vaultstream_domain::ports::NoteList;
+use vaultstream_domain::ports::note_list::{KeptNote, NoteKind};
+use vaultstream_event_schemas::note::{listed, split_list};
+use vaultstream_infra_runtime::FileNoteList;
 
 use super::NOTES;
 
@@ -20,19 +19,15 @@ pub enum List {
     /// Files, which a product may be writing.
     Files(PathBuf),
     /// A store that several processes use.
-    Shared(Arc<dyn Checkpoints>),
-}
-
-fn number(note: &str) -> Option<u64> {
-    Some(Note::parse(note).ok()?.text().parse::<Checkpoint>().ok()?.number)
+    Shared(Arc<dyn NoteList>),
 }
 
 /// Notes of a text, each with its number; what is torn or none is left to who verifies.
-fn kept(text: &str) -> Vec<KeptCheckpoint> {
+fn kept(text: &str) -> Vec<KeptNote> {
     let (notes, _) = split_list(text);
     let numbered = notes.into_iter().filter_map(|note| {
-        Some(KeptCheckpoint {
-            number: number(note)?,
+        Some(KeptNote {
+            number: NoteKind::Checkpoint.number_of(note)?,
             note: note.to_owned(),
         })
     });
@@ -41,26 +36,29 @@ fn kept(text: &str) -> Vec<KeptCheckpoint> {
 
 impl List {
     /// Every checkpoint above a number, in order.
-    pub async fn above(&self, after: u64) -> Result<Vec<KeptCheckpoint>> {
+    pub async fn above(&self, after: u64) -> Result<Vec<KeptNote>> {
         match self {
             Self::Files(dir) => files(dir, after),
-            Self::Shared(list) => {
-                let (mut after, mut all) = (after, Vec::new());
-                loop {
-                    let page = list.read(after, MAX_CHECKPOINTS_READ).await?;
-                    let Some(last) = page.last() else { return Ok(all) };
-                    after = last.number;
-                    all.extend(page);
-                }
-            }
+            Self::Shared(list) => above(&**list, after).await,
         }
     }
 }
 
+/// Every note of a list above a number, in order.
+pub async fn above(list: &dyn NoteList, mut after: u64) -> Result<Vec<KeptNote>> {
+    let mut all = Vec::new();
+    loop {
+        let page = list.read(after, usize::MAX).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = last.number;
+        all.extend(page);
+    }
+}
+
 /// The newest file first: in most runs it is the only one with something new.
-fn files(dir: &Path, after: u64) -> Result<Vec<KeptCheckpoint>> {
-    let mut found: Vec<KeptCheckpoint> = Vec::new();
-    for path in FileCheckpoints::list(dir)?.iter().rev() {
+fn files(dir: &Path, after: u64) -> Result<Vec<KeptNote>> {
+    let mut found: Vec<KeptNote> = Vec::new();
+    for path in FileNoteList::checkpoint_files(dir)?.iter().rev() {
         let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let mut notes = kept(&String::from_utf8_lossy(&bytes));
         let begins_before = notes.first().is_some_and(|first| first.number <= after + 1);
@@ -109,7 +107,7 @@ impl Copied {
 }
 
 /// The list of a backup.
-pub fn read(folder: &Path) -> Result<Vec<KeptCheckpoint>> {
+pub fn read(folder: &Path) -> Result<Vec<KeptNote>> {
     match std::fs::read(folder.join(NOTES)) {
         Ok(bytes) => Ok(kept(&String::from_utf8_lossy(&bytes))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),

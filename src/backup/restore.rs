@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
-use vaultstream_domain::ports::checkpoints::KeptCheckpoint;
-use vaultstream_domain::ports::{BackupStore, Checkpoints, Clock};
+use vaultstream_domain::ports::note_list::KeptNote;
+use vaultstream_domain::ports::{BackupStore, Clock, NoteList};
 use vaultstream_event_schemas::note::keys::Keys;
 use vaultstream_event_schemas::placement::ShardEntry;
 use vaultstream_event_schemas::{Registry, ShardNumber};
 use vaultstream_infra_runtime::{BackupFolder, SystemClock};
 use vaultstream_kernel::audit::Chain;
-use vaultstream_kernel::backup::{Journal, RestoredLog, put_back, verify};
+use vaultstream_kernel::backup::{BackupEcho, Journal, RestoredLog, put_back, verify};
 
 use super::{Restore, ensure_empty, home, keys, notes, told};
 use crate::config::{Config, Kind};
@@ -23,14 +23,7 @@ const RECORD: &str = "restored.json";
 
 /// Makes an installation of a backup.
 pub async fn from_backup(config: &Config, options: &Restore, from: &Path) -> Result<()> {
-    let folder = Arc::new(BackupFolder::read(from));
-    let journal = read_journal(&folder)?;
-    let origin = config.origin();
-    ensure!(
-        journal.begun.origin == origin,
-        "the backup is of {:?} and this configuration is of {origin:?}; restore with the configuration it was made with",
-        journal.begun.origin
-    );
+    let (journal, folder) = of_ours(config, from)?;
     fits(config, &journal.begun.shards)?;
     let restoring = Restoring {
         config,
@@ -126,6 +119,25 @@ pub async fn declare(config: &Config, options: &Restore) -> Result<()> {
     Ok(())
 }
 
+/// What a backup still has of the log.
+pub fn echo(config: &Config, from: &Path) -> Result<BackupEcho> {
+    let (journal, folder) = of_ours(config, from)?;
+    Ok(BackupEcho::new(journal, folder))
+}
+
+/// A backup of this installation, to be read.
+fn of_ours(config: &Config, from: &Path) -> Result<(Journal, Arc<BackupFolder>)> {
+    let folder = Arc::new(BackupFolder::read(from));
+    let journal = read_journal(&folder)?;
+    let origin = config.origin();
+    ensure!(
+        journal.begun.origin == origin,
+        "the backup is of {:?} and this configuration is of {origin:?}; give the configuration it was made with",
+        journal.begun.origin
+    );
+    Ok((journal, folder))
+}
+
 fn read_journal(folder: &BackupFolder) -> Result<Journal> {
     let shown = folder.dir().display();
     let bytes = folder
@@ -149,19 +161,14 @@ fn fits(config: &Config, shards: &[ShardEntry]) -> Result<()> {
 /// The checkpoints that are to be believed, and those of the backup that the installation's own list does not have. The
 /// list that was not lost goes on; who has only the backup begins with its list.
 async fn checkpoints(
-    list: &dyn Checkpoints,
-    backed_up: Vec<KeptCheckpoint>,
+    list: &dyn NoteList,
+    backed_up: Vec<KeptNote>,
     public: &Keys,
-) -> Result<(Chain, Vec<KeptCheckpoint>)> {
-    let (mut own, mut after) = (Vec::new(), 0);
-    loop {
-        let page = list.read(after, usize::MAX).await?;
-        let Some(last) = page.last() else { break };
-        after = last.number;
-        own.extend(page);
-    }
+) -> Result<(Chain, Vec<KeptNote>)> {
+    let own = notes::above(list, 0).await?;
+    let newest = own.last().map_or(0, |kept| kept.number);
     let named = |place: &'static str| {
-        move |kept: &KeptCheckpoint| (format!("{place}, checkpoint {}", kept.number), kept.note.clone())
+        move |kept: &KeptNote| (format!("{place}, checkpoint {}", kept.number), kept.note.clone())
     };
     let notes: Vec<(String, String)> = own
         .iter()
@@ -175,7 +182,10 @@ async fn checkpoints(
     if let Some(fault) = faults.first() {
         bail!("the checkpoints contradict each other or are not ours: {fault}");
     }
-    let missing = backed_up.into_iter().filter(|kept| kept.number > after).collect();
+    let missing = backed_up
+        .into_iter()
+        .filter(|kept| kept.number > newest)
+        .collect();
     Ok((chain, missing))
 }
 

@@ -4,16 +4,17 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use vaultstream_workflows::reconcile::{Finding, LostBind, Reconciliation, reconcile};
 
+use super::left::{self, Left};
 use super::operator::write_new;
 use super::{Format, Installation, Reconcile};
 
 /// Prints what is found; `false` when the log is behind its mark.
 pub async fn run(options: &Reconcile, here: &Installation<'_>) -> Result<bool> {
-    let found = reconcile(&here.ports, &here.chains).await?;
+    let (found, left) = look(here).await?;
     let is_whole = found.looked.rewound.is_none() && !is_unmarked(here, &found);
     match options.output {
-        Format::Json => println!("{}", object(here, &found)),
-        Format::Text => print(here, &found),
+        Format::Json => println!("{}", object(here, &found, &left)),
+        Format::Text => print(here, &found, &left),
     }
     if let Some(path) = &options.statement {
         write_new(path, &found.statement.to_string(), 0o644)?;
@@ -22,6 +23,14 @@ pub async fn run(options: &Reconcile, here: &Installation<'_>) -> Result<bool> {
         }
     }
     Ok(is_whole)
+}
+
+/// Looks at mark, log, chains, and whatever else still has events of the log.
+pub async fn look(here: &Installation<'_>) -> Result<(Reconciliation, Left)> {
+    let left = left::look(here).await?;
+    let mut found = reconcile(&here.ports, &here.chains).await?;
+    found.statement.gone = left.stated();
+    Ok((found, left))
 }
 
 /// Whether the log has binds, no mark, and may not begin one.
@@ -38,7 +47,7 @@ fn why(here: &Installation<'_>, found: &Reconciliation) -> Vec<String> {
     why
 }
 
-fn print(here: &Installation<'_>, found: &Reconciliation) {
+fn print(here: &Installation<'_>, found: &Reconciliation, left: &Left) {
     let (why, looked) = (why(here, found), &found.looked);
     match &looked.mark {
         Some((name, mark)) => println!("mark {} of {}", name.number, mark.marked_at),
@@ -46,6 +55,9 @@ fn print(here: &Installation<'_>, found: &Reconciliation) {
     }
     if why.is_empty() {
         println!("the log holds its mark: nothing is to be released");
+        if left.stated().is_some_and(|stated| stated.events > 0) {
+            left.print();
+        }
         return;
     }
     println!("QUARANTINE: nothing is signed or sent");
@@ -84,6 +96,7 @@ fn print(here: &Installation<'_>, found: &Reconciliation) {
             println!("  nothing is missing");
         }
     }
+    left.print();
     let operators = here.config.operators.keys.len();
     if operators == 0 {
         println!("no operators are configured: name some in operators.keys, or nobody can release it");
@@ -111,7 +124,7 @@ fn line(lost: &LostBind) -> String {
     format!("slot {slot} was signed for {execution} and is forgotten, {chain}: {fate}")
 }
 
-fn object(here: &Installation<'_>, found: &Reconciliation) -> Value {
+fn object(here: &Installation<'_>, found: &Reconciliation, left: &Left) -> Value {
     let account = |a: &Finding| {
         let lost: Vec<Value> = a
             .lost
@@ -134,6 +147,8 @@ fn object(here: &Installation<'_>, found: &Reconciliation) -> Value {
         "quarantined": why(here, found),
         "marksCut": found.lost.is_cut,
         "accounts": found.accounts.iter().map(account).collect::<Vec<_>>(),
+        "lostEvents": left.object(),
+        "lostEventsUnread": left.remedy(),
         "statement": found.statement.to_string(),
     })
 }

@@ -1,6 +1,7 @@
 //! Backup and restore of both logs: the same claims on SQLite and on PostgreSQL, through the same code.
 
 mod bed;
+mod left;
 mod wal;
 
 use anyhow::{Context, Result, ensure};

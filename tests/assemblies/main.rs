@@ -5,6 +5,7 @@
 //! repetitions, commands that change nothing, several streams in one command.
 
 mod backup;
+mod half_open;
 #[path = "../../projectors/tests/views/history.rs"]
 #[expect(dead_code, reason = "the views' own tests ask more of it")]
 mod history;
@@ -46,8 +47,8 @@ async fn url(name: &str) -> Result<String> {
     Ok(format!("{base}/{name}"))
 }
 
-/// A log in a database of its own.
-async fn postgres(name: &str, families: Vec<(Family, u16)>) -> Result<PgLog> {
+/// A new, empty database.
+async fn database(name: &str) -> Result<String> {
     let mut connection = sqlx::PgConnection::connect(&url("postgres").await?).await?;
     sqlx::raw_sql(&format!("DROP DATABASE IF EXISTS {name}"))
         .execute(&mut connection)
@@ -55,8 +56,13 @@ async fn postgres(name: &str, families: Vec<(Family, u16)>) -> Result<PgLog> {
     sqlx::raw_sql(&format!("CREATE DATABASE {name}"))
         .execute(&mut connection)
         .await?;
+    url(name).await
+}
+
+/// A log in a database of its own.
+async fn postgres(name: &str, families: Vec<(Family, u16)>) -> Result<PgLog> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let database = DatabaseConfig::new("main", url(name).await?);
+    let database = DatabaseConfig::new("main", database(name).await?);
     let options = PgLogOptions::new("assemblies", vec![database], families, clock);
     Ok(PgLog::open(&options).await?)
 }

@@ -17,7 +17,7 @@ use vaultstream_event_schemas::note::keys::Keys;
 use vaultstream_event_schemas::proof::Proof;
 use vaultstream_event_schemas::{ShardNumber, StreamId, TransferId, canonical, id};
 use vaultstream_infra_keystore::{CheckpointKeys, Keystore, Options as KeystoreOptions};
-use vaultstream_infra_runtime::{FileCheckpoints, SystemClock};
+use vaultstream_infra_runtime::{FileNoteList, SystemClock};
 use vaultstream_infra_sqlite::{SqliteLog, SqliteProgress};
 use vaultstream_kernel::archive::{Range, export};
 use vaultstream_kernel::{Options, Sealer, SealerOptions, SealerPorts, TracingObserver};
@@ -62,7 +62,7 @@ async fn sealer(log: Arc<dyn EventLog>, dir: &Path) -> Result<(Sealer, Keys)> {
     let keys = seal.public_keys().await?;
     let ports = SealerPorts {
         log,
-        checkpoints: Arc::new(FileCheckpoints::open(&dir.join("data-checkpoints"))?),
+        checkpoints: Arc::new(FileNoteList::checkpoints(&dir.join("data-checkpoints"))?),
         seal: Arc::new(seal),
         progress: Arc::new(SqliteProgress::open(&dir.join("progress.db"))?),
         clock: Arc::new(SystemClock),
@@ -191,7 +191,7 @@ async fn verifying(out: &mut Vec<BenchLine>, dir: &Path, events: u64) -> Result<
     drop(sealing);
     drop((sealer, log));
     std::fs::write(dir.join("checkpoints.keys"), keys.to_string())?;
-    let list = FileCheckpoints::list(&dir.join("data-checkpoints"))?;
+    let list = FileNoteList::checkpoint_files(&dir.join("data-checkpoints"))?;
     let list = list.first().context("a list of checkpoints")?;
     eprintln!(
         "{} events in {} bytes of lines",

@@ -10,6 +10,7 @@ use vaultstream_client::Vault;
 use vaultstream_client::http::ClientError;
 use vaultstream_event_schemas::ErrorCode;
 
+use crate::backup::word;
 use crate::chain::Chain;
 use crate::product::{ETHER, Product, Setup, address, problem, program, until};
 
@@ -132,12 +133,15 @@ async fn until_queued(setup: &Setup) -> Result<(Vault, TempDir)> {
     Ok((from, copied(setup)?))
 }
 
-/// The history that will be lost: 2 is paid, 3 to 5 are asked for and paid, 6 and 7 are in flight when it ends.
-async fn lost_history(setup: &Setup, chain: &Chain, from: &Vault) -> Result<()> {
+/// The history that will be lost: 2 is paid, 3 to 5 are asked for and paid, 6 and 7 are in flight when it ends. Answers the
+/// ids of 3 to 7, and leaves a backup behind that has all of it.
+async fn lost_history(setup: &Setup, chain: &Chain, from: &Vault, backup: &str) -> Result<Vec<String>> {
     let mut product = setup.start()?;
-    for id in ask(&product, from, 2..6).await? {
-        product.completed(&id).await?;
+    let mut ids = ask(&product, from, 2..6).await?;
+    for id in &ids {
+        product.completed(id).await?;
     }
+    ids.remove(0);
     chain.control("sandbox_setAutomine", json!([false])).await?;
     for id in ask(&product, from, 6..8).await? {
         until("it is in flight", || async {
@@ -145,10 +149,14 @@ async fn lost_history(setup: &Setup, chain: &Chain, from: &Vault) -> Result<()> 
             Ok(transfer.executions.first().and_then(|e| e.txid.clone()))
         })
         .await?;
+        ids.push(id);
     }
     product.process.kill();
+    let (code, said) = verb(setup, &["backup", "--to", backup])?;
+    ensure!(code == Some(0), "{code:?}: {said}");
     chain.control("sandbox_setAutomine", json!([true])).await?;
-    chain.advance(3).await
+    chain.advance(3).await?;
+    Ok(ids)
 }
 
 /// Reads work, nothing is signed, nothing is sent.
@@ -179,13 +187,43 @@ async fn quarantine_holds(setup: &Setup, chain: &Chain, from: &Vault) -> Result<
     Ok(())
 }
 
+/// What the backup has and the log has lost is named, each with how far it came.
+fn lost_is_named(setup: &Setup, lost: &[String], backup: &str) -> Result<()> {
+    let (code, said) = verb(setup, &["reconcile", "--backup", backup, "-o", "json"])?;
+    ensure!(code == Some(3), "{code:?}: {said}");
+    let found: Value = serde_json::from_str(said.lines().next().context("an object")?)?;
+    let named = found["lostEvents"]["named"].as_array().context("a list")?;
+    let reached = |id: &str| {
+        let named = named.iter().find(|named| named["id"] == id);
+        named.and_then(|named| named["reached"].as_str())
+    };
+    for (n, id) in lost.iter().enumerate() {
+        let wanted = if n < 3 { "completed" } else { "approved" };
+        ensure!(reached(id) == Some(wanted), "{id}: {found}");
+    }
+    let executions = |word: &str| {
+        let is_one = |named: &&Value| named["type"] == "execution.queued" && named["reached"] == word;
+        named.iter().filter(is_one).count()
+    };
+    ensure!(
+        (executions("completed"), executions("bound")) == (3, 2),
+        "{found}"
+    );
+    // Without it nobody knows, and that is said.
+    let (_, said) = verb(setup, &["reconcile"])?;
+    ensure!(said.contains("give --backup DIR"), "{said}");
+    Ok(())
+}
+
 /// Reconciled, signed by two of three, released.
-fn released(setup: &Setup, operators: &Operators) -> Result<()> {
+fn released(setup: &Setup, operators: &Operators, lost: &[String], backup: &str) -> Result<()> {
+    lost_is_named(setup, lost, backup)?;
     let place = tempfile::tempdir()?;
     let statement = place.path().join("statement");
     let shown = statement.to_string_lossy().into_owned();
-    let (code, said) = verb(setup, &["reconcile", "--statement", &shown])?;
+    let (code, said) = verb(setup, &["reconcile", "--statement", &shown, "--backup", backup])?;
     ensure!(code == Some(3) && said.contains("QUARANTINE"), "{code:?}: {said}");
+    ensure!(lost.iter().all(|id| said.contains(id)), "{lost:?}: {said}");
     ensure!(
         said.contains("goes on with the same transaction"),
         "2 is known: {said}"
@@ -199,7 +237,13 @@ fn released(setup: &Setup, operators: &Operators) -> Result<()> {
         "one is not enough: {said}"
     );
     let bob = signed("bob")?;
-    let (code, said) = verb(setup, &["release", "--signed", &alice, "--signed", &bob])?;
+    let both = ["release", "--signed", &alice, "--signed", &bob];
+    let (code, said) = verb(setup, &both)?;
+    ensure!(
+        code == Some(1) && said.contains("give --backup DIR"),
+        "what was counted is looked at again: {said}"
+    );
+    let (code, said) = verb(setup, &[&both[..], &["--backup", backup]].concat())?;
     ensure!(
         code == Some(0) && said.contains("released by alice, bob"),
         "{code:?}: {said}"
@@ -213,10 +257,12 @@ async fn log_that_is_put_back_should_sign_nothing_until_released_and_pay_nothing
     let (operators, config) = Operators::new()?;
     let setup = Setup::new()?.with_config(format!("{config}{}", chain.config()));
     let (from, copy) = until_queued(&setup).await?;
-    lost_history(&setup, &chain, &from).await?;
+    let further = tempfile::tempdir()?;
+    let backup = word(&further.path().join("backup"));
+    let lost = lost_history(&setup, &chain, &from, &backup).await?;
     put_back(&setup, copy.path())?;
     quarantine_holds(&setup, &chain, &from).await?;
-    released(&setup, &operators)?;
+    released(&setup, &operators, &lost, &backup)?;
 
     // It goes on: the clients that find nothing of what they asked for ask again, under the same keys.
     let mut product = setup.start()?;

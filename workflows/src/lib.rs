@@ -11,6 +11,7 @@ pub mod chain_lane;
 pub mod open_account;
 pub mod reactor;
 pub mod reconcile;
+pub mod release;
 pub mod services;
 pub mod settle_execution;
 pub mod shared_load;

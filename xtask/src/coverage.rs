@@ -19,7 +19,7 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 /// Of a hundred lines of the product, so many run in tests.
-pub const LINES_PERCENT_MIN: f64 = 80.0;
+pub const LINES_PERCENT_MIN: u64 = 80;
 /// Where it is built and measured, in the cache.
 const TARGET: &str = "target-coverage";
 /// Set where this program stands before rustc for each crate of the workspace. No shell script does: `sh` drops variables
@@ -42,11 +42,7 @@ pub fn instrument(args: &[String]) -> Result<ExitCode> {
 }
 
 pub fn run(paths: &Paths, rest: &[String]) -> Result<ExitCode> {
-    let only_report = match rest {
-        [] => false,
-        [word] if word == "--report" => true,
-        _ => bail!("unexpected {rest:?}: this verb takes `--report`, which reads what an earlier run left"),
-    };
+    let only_report = is_report(rest)?;
     let tools = tools(paths)?;
     let apart = paths.with_target(paths.scratch_target(TARGET));
     let profiles = apart.target.join("profiles");
@@ -63,12 +59,21 @@ pub fn run(paths: &Paths, rest: &[String]) -> Result<ExitCode> {
     if !tests_passed {
         println!("tests failed: what they would have run is not counted");
     }
-    let passed = tests_passed && percent >= LINES_PERCENT_MIN;
+    let passed = tests_passed && summary.reaches(LINES_PERCENT_MIN);
     Ok(if passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Whether only what an earlier run left is to be read.
+fn is_report(rest: &[String]) -> Result<bool> {
+    match rest {
+        [] => Ok(false),
+        [word] if word == "--report" => Ok(true),
+        _ => bail!("unexpected {rest:?}: this verb takes `--report`, which reads what an earlier run left"),
+    }
 }
 
 /// A cargo that instruments the workspace.
@@ -183,4 +188,35 @@ fn files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
         .collect();
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verb_should_take_its_one_word_and_no_other() {
+        let read = |words: &[&str]| is_report(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        assert!(!read(&[]).expect("a whole run"));
+        assert!(read(&["--report"]).expect("what is there"));
+        for words in [&["--gate"][..], &["--report", "--report"], &["kernel"]] {
+            let error = read(words).expect_err("not a word of this verb");
+            assert!(error.to_string().contains("--report"), "{error}");
+        }
+    }
+
+    #[test]
+    fn counters_should_be_told_from_what_lies_beside_them() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for name in ["b.profraw", "a.profraw", "merged.profdata"] {
+            fs::write(dir.path().join(name), "").expect("written");
+        }
+        fs::create_dir(dir.path().join("c.profraw")).expect("made");
+        let found = files(dir.path(), |name| name.ends_with(".profraw")).expect("read");
+        assert_eq!(
+            found,
+            [dir.path().join("a.profraw"), dir.path().join("b.profraw")]
+        );
+        assert!(files(&dir.path().join("gone"), |_| true).is_err());
+    }
 }

@@ -1,14 +1,18 @@
 //! schemathesis over the OpenAPI: whatever the description allows, and what it does not, is asked of the real binary.
 //!
 //! No answer is a 5xx, each has the form that the description gives it, and each refusal is a problem with a remedy
-//! (`xtask/python/hooks.py`). It comes from PyPI into a virtual environment beside the engines, pinned by
+//! (`xtask/python/hooks.py`). Most requests name what exists (`values.py`), and every operation has to be carried out at
+//! least once ([`reach`]). It comes from PyPI into a virtual environment beside the engines, pinned by
 //! `xtask/python/requirements.txt`. The process it asks is its own, in a directory that is thrown away, on the loopback.
+
+mod reach;
 
 use crate::engines::install;
 use crate::paths::Paths;
 use crate::process;
 use crate::web::digest;
 use anyhow::{Context, Result, ensure};
+use reach::Reach;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -25,21 +29,34 @@ const CONFIG: &str = "[gateway.quotas.per_address]\nper_second = 1000000\nburst 
 /// Keys that are asked as: a tenant's and the platform's, each for half of the time.
 const KEYS: [&str; 2] = ["demo.key", "platform.key"];
 
-/// Asks the product, whose binary this is, for `seconds`; an answer that is wrong is an error.
+/// Asks the product, whose binary this is, for `seconds`; an answer that is wrong is an error, and so is an operation that
+/// refused everything.
 pub fn run(paths: &Paths, binary: &Path, seconds: u64) -> Result<()> {
     let tool = tool(paths)?;
     let dir = tempfile::tempdir().context("cannot make a directory for the product")?;
     let product = Product::start(binary, dir.path())?;
+    let openapi = fs::read_to_string(paths.root.join(OPENAPI)).context("the description is committed")?;
+    let mut reach = Reach::of(&openapi)?;
     let mut failed = Vec::new();
     for name in KEYS {
+        let answers = dir.path().join(format!("answers-{name}.json"));
         let key = fs::read_to_string(dir.path().join("data").join(name))
             .with_context(|| format!("the demo wrote no {name}"))?;
         let mut asks = asks(paths, &tool, &product.base, (seconds / 2).max(1));
         asks.env("VAULTSTREAM_KEY", key.trim_end())
+            .env("VAULTSTREAM_ANSWERS", &answers)
             .current_dir(dir.path());
         if let Err(error) = process::run(&mut asks) {
             failed.push(format!("as {name}: {error:#}"));
         }
+        let answers = fs::read_to_string(&answers).context("the hooks wrote no answers down");
+        if let Err(error) = answers.and_then(|written| reach.add(&written)) {
+            failed.push(format!("as {name}: {error:#}"));
+        }
+    }
+    println!("\n{reach}");
+    if let Err(error) = reach.is_deep() {
+        failed.push(format!("{error:#}"));
     }
     ensure!(
         failed.is_empty(),
@@ -61,6 +78,7 @@ fn asks(paths: &Paths, tool: &Path, base: &str, seconds: u64) -> Command {
         .arg(paths.root.join(OPENAPI))
         .args(["--url", base, "--checks", CHECKS])
         .args(["--max-time", &seconds.to_string(), "--no-color"])
+        .env("VAULTSTREAM_URL", base)
         .env("SCHEMATHESIS_HOOKS", "hooks")
         .env("PYTHONPATH", &python)
         .env("PYTHONDONTWRITEBYTECODE", "1");
@@ -153,6 +171,16 @@ mod tests {
         let lock = fs::read_to_string(paths.root.join("xtask/python/requirements.txt")).expect("committed");
         assert!(lock.lines().any(|line| line.starts_with("schemathesis==")));
         assert!(lock.lines().all(|line| line.contains("==")), "{lock}");
+    }
+
+    #[test]
+    fn real_values_should_fit_the_description() {
+        let paths = Paths::find().expect("a checkout");
+        let mut tests = process::command(&paths, "python3");
+        tests
+            .args(["-m", "unittest", "discover", "-s", "xtask/python"])
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        process::capture(&mut tests).expect("they pass; python3 is needed");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 const USAGE: &str = "\
 cargo xtask soak [PART]…, or one PART with options
@@ -18,11 +19,14 @@ cargo xtask soak [PART]…, or one PART with options
   embedded   kill -9, 200 times, under 500 commands a second   [--seed N] [--kills N] [--rate N] [--events N]
   cluster    the same, one role after another, 1,000,000 events [--seed N] [--kills N] [--rate N] [--events N]
   sim        the simulation with 10,000 seeds                  [--seeds FROM..TO]
+             and the saga's property with 2,000 cases          [--cases N]
   fuzz       every parser that meets strangers, for minutes    [--seconds N] (each)
   rest       schemathesis over the OpenAPI                     [--seconds N]";
 
 /// Seeds of the simulation.
 const SEEDS: &str = "0..10000";
+/// Cases of the saga's property, each with answers, deaths and reorganizations of its own.
+const CASES: &str = "2000";
 /// Seconds that each parser is fuzzed.
 const FUZZ_SECONDS: &str = "120";
 /// Seconds that schemathesis takes: half an hour.
@@ -64,7 +68,7 @@ impl Part {
         match self {
             Self::Tests => &[],
             Self::Embedded | Self::Cluster => &["--seed", "--kills", "--rate", "--events"],
-            Self::Sim => &["--seeds"],
+            Self::Sim => &["--seeds", "--cases"],
             Self::Fuzz | Self::Rest => &["--seconds"],
         }
     }
@@ -100,6 +104,19 @@ fn parse(rest: &[String]) -> Result<(Vec<Part>, &[String])> {
     Ok((parts, options))
 }
 
+/// What an option says, the last one where it is given again; else its default.
+fn value<'a>(options: &'a [String], name: &str, default: &'a str) -> &'a str {
+    let given = options.chunks_exact(2).rev().find(|pair| pair[0] == name);
+    given.map_or(default, |pair| pair[1].as_str())
+}
+
+/// The same, as a whole number.
+fn number<T: FromStr>(options: &[String], name: &str, default: &str) -> Result<T> {
+    let text = value(options, name, default);
+    let number = text.parse::<T>().ok();
+    number.with_context(|| format!("{name} is a whole number, and {text:?} is none"))
+}
+
 pub fn run(paths: &Paths, rest: &[String]) -> Result<ExitCode> {
     if rest.first().is_some_and(|word| word == "help") {
         println!("{USAGE}");
@@ -123,8 +140,6 @@ pub fn run(paths: &Paths, rest: &[String]) -> Result<ExitCode> {
 }
 
 fn one(paths: &Paths, part: Part, options: &[String]) -> Result<()> {
-    // The last one given counts.
-    let value = |default: &str| options.last().map_or_else(|| default.to_owned(), Clone::clone);
     match part {
         Part::Tests => {
             let ended = test::run(paths, &test::Options::Soak)?;
@@ -133,26 +148,27 @@ fn one(paths: &Paths, part: Part, options: &[String]) -> Result<()> {
         }
         Part::Embedded | Part::Cluster => kills(paths, part, options),
         Part::Sim => {
+            let cases: u32 = number(options, "--cases", CASES)?;
             let mut sim = process::cargo(
                 paths,
                 "test --release -p vaultstream-sim --test sim -- --nocapture",
             );
-            process::run(sim.env("VAULTSTREAM_SIM_SEEDS", value(SEEDS)))
+            sim.env("VAULTSTREAM_SIM_SEEDS", value(options, "--seeds", SEEDS));
+            process::run(sim.env("VAULTSTREAM_SIM_CASES", cases.to_string()))
         }
         Part::Fuzz => {
-            let seconds = value(FUZZ_SECONDS);
+            let seconds: u64 = number(options, "--seconds", FUZZ_SECONDS)?;
             for words in [
                 "test --release -p vaultstream-tests --test fuzz -- --nocapture",
                 "test --release -p vaultstream --bin vaultstream fuzz -- --nocapture",
             ] {
                 let mut fuzz = process::cargo(paths, words);
-                process::run(fuzz.env("VAULTSTREAM_FUZZ_SECONDS", &seconds))?;
+                process::run(fuzz.env("VAULTSTREAM_FUZZ_SECONDS", seconds.to_string()))?;
             }
             Ok(())
         }
         Part::Rest => {
-            let seconds = value(REST_SECONDS);
-            let seconds = seconds.parse().with_context(|| format!("--seconds {seconds}"))?;
+            let seconds = number(options, "--seconds", REST_SECONDS)?;
             start::build_release(paths)?;
             schemathesis::run(paths, &paths.release_binary("vaultstream"), seconds)
         }
@@ -221,8 +237,20 @@ mod tests {
             "--seed 7",
             "sim --seed 7",
             "embedded --seed",
+            "sim --cases",
         ] {
             assert!(read(nonsense).is_err(), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn options_should_be_found_by_name_and_the_last_one_counts() {
+        let options = words("--cases 7 --seeds 3..4 --cases 9");
+        assert_eq!(value(&options, "--seeds", SEEDS), "3..4");
+        assert_eq!(number::<u32>(&options, "--cases", CASES).expect("a number"), 9);
+        assert_eq!(value(&[], "--seeds", SEEDS), "0..10000");
+        assert_eq!(number::<u32>(&[], "--cases", CASES).expect("a number"), 2_000);
+        let error = number::<u32>(&words("--cases many"), "--cases", CASES).expect_err("no number");
+        assert!(error.to_string().contains("--cases is a whole number"), "{error}");
     }
 }

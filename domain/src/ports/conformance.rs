@@ -5,11 +5,10 @@
 
 pub mod bus;
 pub mod cache;
-pub mod checkpoints;
 pub mod event_log;
 pub mod keyring;
 pub mod leases;
-pub mod marks;
+pub mod note_list;
 pub mod progress;
 pub mod publisher;
 pub mod rate_limits;

@@ -10,6 +10,7 @@
 //! topic gives what it has, and the reader fills the hole from the log. While no broker answers, fetching fails.
 //! Refuses: an unknown shard.
 
+mod echo;
 mod lane;
 mod search;
 mod window;
@@ -27,6 +28,7 @@ use vaultstream_domain::ports::{Bus, EventLog};
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::envelope::StoredEvent;
 
+pub use self::echo::KafkaEcho;
 use self::lane::{Lane, Reading};
 use self::search::Prober;
 use crate::client::{Ears, blocking, create};

@@ -16,7 +16,7 @@ pub mod publisher;
 mod record;
 pub mod topics;
 
-pub use bus::KafkaBus;
+pub use bus::{KafkaBus, KafkaEcho};
 pub use error::KafkaError;
 pub use options::{Authority, KafkaOptions, Password, Security};
 pub use publisher::KafkaPublisher;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use ed25519_dalek::Signer as _;
 use ml_dsa::MlDsa65;
 use vaultstream_domain::ports::SealText;
-use vaultstream_domain::ports::checkpoints::SealError;
+use vaultstream_domain::ports::seal::SealError;
 use vaultstream_event_schemas::note::keys::{Algorithm, Keys, VerifierKey};
 use vaultstream_event_schemas::note::{Note, NoteError, NoteSignature, is_key_name};
 use zeroize::Zeroizing;

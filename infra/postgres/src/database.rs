@@ -24,9 +24,9 @@ const OLDEST: u32 = 15;
 /// How long a start waits for another process's start.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a caller waits for a free connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much longer than the server gives a statement its answer is waited for.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 /// How long a read may say nothing: rows come one after another, and the first one comes by index.
 const READ_SILENCE: Duration = Duration::from_secs(10);
 /// Tries of one read: a restart of the server leaves dead connections behind, and a read may be repeated.

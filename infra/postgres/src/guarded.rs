@@ -58,12 +58,15 @@ async fn answers(connection: &mut PgConnection) -> Result<bool, Error> {
 }
 
 impl Guarded {
-    /// A pool that connects when it is first used.
+    /// A pool that connects when it is first used. Where every connection is to be asked before it is used, it is asked
+    /// here, with an end.
     pub(crate) fn new(pool: PgPoolOptions, options: PgConnectOptions, limit: Duration) -> Self {
         let silence = Arc::new(Silence::default());
         let doubt = Arc::clone(&silence);
+        let always = pool.get_test_before_acquire();
+        let pool = pool.test_before_acquire(false);
         let pool = pool.before_acquire(move |connection, meta| {
-            let is_doubtful = doubt.doubts(meta.idle_for);
+            let is_doubtful = always || doubt.doubts(meta.idle_for);
             Box::pin(async move {
                 if is_doubtful {
                     answers(connection).await

@@ -6,26 +6,24 @@
 //! configured elsewhere than they are kept.
 
 pub mod baseline;
-pub mod checkpoints;
 pub mod database;
 pub mod error;
 mod guarded;
 pub mod leases;
 pub mod log;
-pub mod marks;
 mod migrations;
+pub mod note_list;
 pub mod options;
 pub mod progress;
 mod registry;
 pub mod version_gate;
 
-pub use checkpoints::PgCheckpoints;
 pub use database::{Database, Migrate};
 pub use error::OpenError;
 pub use leases::PgLeases;
 pub use log::PgLog;
 pub use log::restore::PgTarget;
-pub use marks::PgMarks;
+pub use note_list::PgNoteList;
 pub use options::{DatabaseConfig, Part, PgLogOptions, Shards};
 pub use progress::PgProgress;
 pub use version_gate::PgVersionGate;

@@ -6,21 +6,19 @@
 
 mod backup;
 mod cache;
-mod checkpoints;
 mod clock;
 pub mod give_way;
 mod ids;
-mod marks;
+mod note_list;
 mod rate_limits;
 mod rng;
 mod spawn;
 
 pub use backup::BackupFolder;
 pub use cache::{DEFAULT_CACHE_BYTES, MemoryCache};
-pub use checkpoints::{FileCheckpoints, OpenCheckpointsError};
 pub use clock::SystemClock;
 pub use ids::SystemIds;
-pub use marks::FileMarks;
+pub use note_list::{FileNoteList, OpenListError};
 pub use rate_limits::MemoryRateLimits;
 pub use rng::SystemRng;
 pub use spawn::TokioSpawn;

@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinHandle;
 use vaultstream_domain::ports::BackupStore;
 use vaultstream_event_schemas::Hlc;
-use vaultstream_event_schemas::envelope::EventRef;
-use vaultstream_event_schemas::record::{self, Parts};
+use vaultstream_event_schemas::envelope::{EventRef, StoredEvent};
+use vaultstream_event_schemas::record::{self, Parts, RecordError};
 
 use super::journal::Block;
 use super::{BackupError, MAX_BLOCK_BYTES};
@@ -68,6 +68,11 @@ impl ReadBlock {
     pub(super) fn begin(store: &Arc<dyn BackupStore>, block: Block) -> JoinHandle<Result<Self, BackupError>> {
         let store = Arc::clone(store);
         tokio::task::spawn_blocking(move || Self::read(&*store, &block))
+    }
+
+    /// Each event, whole.
+    pub(super) fn decoded(&self) -> impl Iterator<Item = Result<StoredEvent, RecordError>> {
+        lines(&self.bytes).map(record::decode)
     }
 
     /// Each event with a clock up to `upto`.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use vaultstream_domain::ports::checkpoints::{CheckpointsError, SealError};
 use vaultstream_domain::ports::event_log::LogError;
-use vaultstream_domain::ports::marks::MarksError;
+use vaultstream_domain::ports::note_list::NoteListError;
+use vaultstream_domain::ports::seal::SealError;
 
 use super::Rewound;
 
@@ -22,10 +22,10 @@ pub enum MarkError {
     Log(#[source] Arc<LogError>),
     /// The list of marks does not answer.
     #[error("no mark can be kept")]
-    Marks(#[source] Arc<MarksError>),
+    Marks(#[source] Arc<NoteListError>),
     /// The list of checkpoints does not answer.
     #[error("the newest checkpoint is not known")]
-    Checkpoints(#[source] Arc<CheckpointsError>),
+    Checkpoints(#[source] Arc<NoteListError>),
     /// The mark was not signed.
     #[error("no mark can be signed")]
     Seal(#[source] Arc<SealError>),
@@ -47,7 +47,6 @@ macro_rules! shared {
 
 shared! {
     Log(LogError);
-    Marks(MarksError);
-    Checkpoints(CheckpointsError);
+    Marks(NoteListError);
     Seal(SealError);
 }

@@ -280,7 +280,9 @@ async fn unsealed(
     heads: &BTreeMap<ShardNumber, Head>,
     marked: Option<u64>,
 ) -> Result<(Option<u64>, Vec<Why>), MarkError> {
-    let Some(kept) = ports.checkpoints.newest().await? else {
+    let newest = ports.checkpoints.newest().await;
+    let newest = newest.map_err(|error| MarkError::Checkpoints(error.into()))?;
+    let Some(kept) = newest else {
         return Ok((None, Vec::new()));
     };
     let number = kept.number;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use vaultstream_domain::aggregate::OfState;
 use vaultstream_domain::execution::Execution;
 use vaultstream_domain::ports::event_log::Head;
-use vaultstream_domain::ports::marks::{KeptMark, MAX_MARKS_READ};
+use vaultstream_domain::ports::note_list::{KeptNote, NoteKind};
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::mark::{Mark, MarkRef, MarkedBind};
 use vaultstream_event_schemas::note::Note;
@@ -17,6 +17,9 @@ use vaultstream_event_schemas::note::Note;
 use super::look::{behind, hash_at};
 use super::{MarkError, MarkPorts};
 use crate::load::{LoadError, load_state};
+
+/// Marks that are read at once.
+const PAGE: usize = NoteKind::Mark.page();
 
 /// What is not in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,7 +61,7 @@ pub async fn lost(ports: &MarkPorts, newest: Option<&(MarkRef, Mark)>) -> Result
     let mut previous = held.map(|held| held.hash);
     let mut after = held.map_or(oldest - 1, |held| held.number);
     while after < name.number {
-        let page = ports.marks.read(after, MAX_MARKS_READ).await;
+        let page = ports.marks.read(after, PAGE).await;
         let page = page.map_err(MarkError::from)?;
         let Some(last) = page.last() else {
             return Err(LostError::Broken(after + 1));
@@ -83,7 +86,7 @@ pub async fn lost(ports: &MarkPorts, newest: Option<&(MarkRef, Mark)>) -> Result
     Ok(found)
 }
 
-fn read(kept: &KeptMark) -> Result<([u8; 32], Mark), LostError> {
+fn read(kept: &KeptNote) -> Result<([u8; 32], Mark), LostError> {
     let broken = || LostError::Broken(kept.number);
     let note = Note::parse(&kept.note).map_err(|_| broken())?;
     let mark = note.text().parse::<Mark>().map_err(|_| broken())?;
@@ -95,8 +98,8 @@ async fn held(ports: &MarkPorts, oldest: u64, newest: u64) -> Result<Option<Mark
     let heads = ports.log.heads().await.map_err(MarkError::from)?;
     let mut end = newest;
     while end >= oldest {
-        let after = end.saturating_sub(MAX_MARKS_READ as u64).max(oldest - 1);
-        let limit = usize::try_from(end - after).unwrap_or(MAX_MARKS_READ);
+        let after = end.saturating_sub(PAGE as u64).max(oldest - 1);
+        let limit = usize::try_from(end - after).unwrap_or(PAGE);
         let page = ports.marks.read(after, limit).await.map_err(MarkError::from)?;
         if page.last().is_none_or(|last| last.number != end) {
             return Err(LostError::Broken(end));

@@ -39,7 +39,7 @@ pub enum RefuseRelease {
     Changed(&'static str),
 }
 
-/// What operators sign about what was looked at.
+/// What operators sign about what was looked at; who has read another place too adds what that has.
 pub async fn statement(
     ports: &MarkPorts,
     looked: &Looked,
@@ -54,6 +54,7 @@ pub async fn statement(
         shards: stand_of(ports, &heads, &[]).await?,
         lost: u64::try_from(lost.binds.len()).unwrap_or(u64::MAX),
         lost_hash: hash_of(&lost.binds),
+        gone: None,
         unknown,
     })
 }
@@ -99,6 +100,11 @@ pub async fn check(ports: &MarkPorts, stated: &Release, now: &Release) -> Result
     }
     if (stated.lost, stated.lost_hash) != (now.lost, now.lost_hash) {
         return Err(RefuseRelease::Changed("what the log has forgotten"));
+    }
+    if stated.gone != now.gone {
+        return Err(RefuseRelease::Changed(
+            "what another place still has and the log has lost",
+        ));
     }
     if stated.unknown != now.unknown {
         return Err(RefuseRelease::Changed("what the chain has consumed"));

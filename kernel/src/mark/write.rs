@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use vaultstream_domain::error::Causes;
 use vaultstream_domain::ports::event_log::Head;
-use vaultstream_domain::ports::marks::{KeptMark, MarksError};
+use vaultstream_domain::ports::note_list::{KeptNote, NoteKind, NoteListError};
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::envelope::Hash;
 use vaultstream_event_schemas::mark::{MAX_BINDS, Mark, MarkRef, MarkedBind, MarkedShard};
@@ -95,9 +95,12 @@ impl Marker {
             };
             let note = self.ports.seal.seal(mark.to_string()).await?;
             let hash = Note::parse(&note)
-                .map_err(|_| MarksError::Malformed { number })?
+                .map_err(|_| NoteListError::Malformed {
+                    kind: NoteKind::Mark,
+                    number,
+                })?
                 .hash();
-            match self.ports.marks.append(&KeptMark { number, note }).await {
+            match self.ports.marks.append(&KeptNote { number, note }).await {
                 Ok(()) => {
                     let name = MarkRef { number, hash };
                     let shards = mark.shards;
@@ -106,7 +109,7 @@ impl Marker {
                     return Ok(name);
                 }
                 // A release is over one mark and no other.
-                Err(MarksError::Number { .. }) if release.is_none() => self.catch_up().await?,
+                Err(NoteListError::Number { .. }) if release.is_none() => self.catch_up().await?,
                 Err(error) => return Err(error.into()),
             }
         }

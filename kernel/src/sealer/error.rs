@@ -1,7 +1,8 @@
 //! Why nothing is signed.
 
-use vaultstream_domain::ports::checkpoints::{CheckpointsError, SealError};
 use vaultstream_domain::ports::event_log::LogError;
+use vaultstream_domain::ports::note_list::NoteListError;
+use vaultstream_domain::ports::seal::SealError;
 use vaultstream_event_schemas::ShardNumber;
 
 /// Why the sealer did not seal.
@@ -12,7 +13,7 @@ pub enum SealerError {
     Log(#[from] LogError),
     /// The list of checkpoints does not answer, or another sealer was first.
     #[error(transparent)]
-    Checkpoints(#[from] CheckpointsError),
+    Checkpoints(#[from] NoteListError),
     /// Nothing is signed now.
     #[error(transparent)]
     Seal(#[from] SealError),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use vaultstream_domain::ports::{Checkpoints, Clock, Spawn};
+use vaultstream_domain::ports::{Clock, NoteList, Spawn};
 use vaultstream_event_schemas::checkpoint::{Checkpoint, CheckpointRef};
 use vaultstream_event_schemas::note::Note;
 
@@ -32,7 +32,7 @@ impl NewestCheckpoint {
 
     /// Follows a list until `stop`. What it shows was kept a second ago at the latest, unless the list does not answer.
     pub fn follow(
-        checkpoints: Arc<dyn Checkpoints>,
+        checkpoints: Arc<dyn NoteList>,
         clock: Arc<dyn Clock>,
         spawn: &dyn Spawn,
         stop: &CancellationToken,
@@ -59,7 +59,7 @@ impl NewestCheckpoint {
     }
 }
 
-async fn look(checkpoints: &dyn Checkpoints, show: &watch::Sender<Option<Arc<Newest>>>) {
+async fn look(checkpoints: &dyn NoteList, show: &watch::Sender<Option<Arc<Newest>>>) {
     let kept = match checkpoints.newest().await {
         Ok(Some(kept)) => kept,
         Ok(None) => return,

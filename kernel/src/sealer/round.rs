@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vaultstream_domain::ports::checkpoints::KeptCheckpoint;
 use vaultstream_domain::ports::event_log::{Head, Leaf};
+use vaultstream_domain::ports::note_list::KeptNote;
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::checkpoint::{Checkpoint, CheckpointRef, Loss, ShardRoot};
 use vaultstream_event_schemas::note::Note;
@@ -296,7 +296,7 @@ impl Sealing<'_> {
             number,
             source: source.into(),
         })?;
-        ports.checkpoints.append(&KeptCheckpoint { number, note }).await?;
+        ports.checkpoints.append(&KeptNote { number, note }).await?;
         let sealed = CheckpointRef {
             number,
             hash: hash.hash(),

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use vaultstream_domain::ports::event_log::Leaf;
-use vaultstream_domain::ports::marks::{KeptMark, MarksError};
-use vaultstream_domain::ports::{EventLog, Marks};
+use vaultstream_domain::ports::note_list::{KeptNote, NoteKind, NoteListError};
+use vaultstream_domain::ports::{EventLog, NoteList};
 use vaultstream_event_schemas::ShardNumber;
 use vaultstream_kernel::mark::{MarkError, Standing, Why};
 use vaultstream_kernel::{Sealer, SealerOptions, SealerPorts, TracingObserver};
@@ -54,29 +54,26 @@ async fn first_start_should_write_a_mark_and_a_bind_be_covered_by_the_next() {
 
 /// Marks that take a while, or fail.
 struct Troubled {
-    marks: Arc<dyn Marks>,
+    marks: Arc<dyn NoteList>,
     fails: AtomicBool,
     appends: AtomicUsize,
 }
 
 #[async_trait]
-impl Marks for Troubled {
-    async fn append(&self, mark: &KeptMark) -> Result<(), MarksError> {
+impl NoteList for Troubled {
+    async fn append(&self, mark: &KeptNote) -> Result<(), NoteListError> {
         self.appends.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(20)).await;
         if self.fails.load(Ordering::SeqCst) {
-            let source = std::io::Error::other("the disk is full").into();
-            return Err(MarksError::Store {
-                doing: "kept",
-                source,
-            });
+            let full = std::io::Error::other("the disk is full");
+            return Err(NoteListError::store(NoteKind::Mark, "kept")(full));
         }
         self.marks.append(mark).await
     }
-    async fn newest(&self) -> Result<Option<KeptMark>, MarksError> {
+    async fn newest(&self) -> Result<Option<KeptNote>, NoteListError> {
         self.marks.newest().await
     }
-    async fn read(&self, after: u64, limit: usize) -> Result<Vec<KeptMark>, MarksError> {
+    async fn read(&self, after: u64, limit: usize) -> Result<Vec<KeptNote>, NoteListError> {
         self.marks.read(after, limit).await
     }
 }

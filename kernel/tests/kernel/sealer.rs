@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use ed25519_dalek::Signer as _;
 use tempfile::TempDir;
-use vaultstream_domain::ports::checkpoints::{CheckpointsError, KeptCheckpoint, SealError};
 use vaultstream_domain::ports::conformance::sample::{self, Writer};
 use vaultstream_domain::ports::event_log::{AppendCommand, AppendOutcome, Head, Leaf, LogError, Snapshot};
-use vaultstream_domain::ports::{Checkpoints, EventLog, Progress, SealText};
+use vaultstream_domain::ports::note_list::{KeptNote, NoteListError};
+use vaultstream_domain::ports::seal::SealError;
+use vaultstream_domain::ports::{EventLog, NoteList, Progress, SealText};
 use vaultstream_event_schemas::checkpoint::{Checkpoint, Loss};
 use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::note::keys::{Algorithm, Keys, VerifierKey};
 use vaultstream_event_schemas::note::{Note, NoteSignature};
 use vaultstream_event_schemas::{Registry, ShardNumber, StreamId, Timestamp};
-use vaultstream_infra_runtime::{FileCheckpoints, SystemClock};
+use vaultstream_infra_runtime::{FileNoteList, SystemClock};
 use vaultstream_infra_sqlite::{Options, SqliteLog, SqliteProgress};
 use vaultstream_kernel::sealer::SealerError;
 use vaultstream_kernel::{Sealer, SealerOptions, SealerPorts, TracingObserver};
@@ -50,7 +51,7 @@ impl SealText for Signing {
 
 struct Rig {
     log: Arc<SqliteLog>,
-    checkpoints: Arc<FileCheckpoints>,
+    checkpoints: Arc<FileNoteList>,
     progress: Arc<SqliteProgress>,
     dir: TempDir,
 }
@@ -64,7 +65,7 @@ impl Rig {
         let dir = TempDir::new().expect("a directory");
         Self {
             log: log_at(&dir.path().join("log.db")),
-            checkpoints: Arc::new(FileCheckpoints::open(&dir.path().join("list")).expect("opens")),
+            checkpoints: Arc::new(FileNoteList::checkpoints(&dir.path().join("list")).expect("opens")),
             progress: Arc::new(SqliteProgress::open(&dir.path().join("progress.db")).expect("opens")),
             dir,
         }
@@ -309,10 +310,7 @@ async fn of_two_sealers_one_should_be_refused_and_go_on_from_the_other() {
     assert!(
         matches!(
             refused,
-            Err(SealerError::Checkpoints(CheckpointsError::Number {
-                newest: 1,
-                ..
-            }))
+            Err(SealerError::Checkpoints(NoteListError::Number { newest: 1, .. }))
         ),
         "{refused:?}"
     );
@@ -529,7 +527,7 @@ async fn kept_note_should_be_the_sealed_one() {
         .await
         .expect("sealed")
         .expect("one");
-    let kept: KeptCheckpoint = rig.checkpoints.newest().await.expect("readable").expect("one");
+    let kept: KeptNote = rig.checkpoints.newest().await.expect("readable").expect("one");
     let note = Note::parse(&kept.note).expect("a note");
     assert_eq!((name.number, name.hash), (kept.number, note.hash()));
     Signing(1)

@@ -8,12 +8,12 @@ use tempfile::TempDir;
 use vaultstream_domain::ports::conformance::sample::{self, Writer};
 use vaultstream_domain::ports::event_log::AppendOutcome;
 use vaultstream_domain::ports::{
-    BackupSource, BackupStore, Checkpoints, Clock, EventLog, RestoreTarget, SealText,
+    BackupSource, BackupStore, Clock, EventLog, NoteList, RestoreTarget, SealText,
 };
 use vaultstream_event_schemas::Timestamp;
 use vaultstream_infra_keystore::{CheckpointKeys, Keystore, Options as KeystoreOptions};
 use vaultstream_infra_postgres::{DatabaseConfig, PgLog, PgLogOptions, PgTarget};
-use vaultstream_infra_runtime::{BackupFolder, FileCheckpoints, SystemClock};
+use vaultstream_infra_runtime::{BackupFolder, FileNoteList, SystemClock};
 use vaultstream_infra_sqlite::{
     Options as SqliteOptions, SqliteLog, SqliteProgress, SqliteSource, SqliteTarget,
 };
@@ -37,7 +37,7 @@ pub struct Bed {
     name: String,
     pub dir: TempDir,
     pub log: Arc<dyn EventLog>,
-    pub checkpoints: Arc<FileCheckpoints>,
+    pub checkpoints: Arc<FileNoteList>,
     keys: CheckpointKeys,
     writers: Vec<Writer>,
 }
@@ -62,7 +62,7 @@ impl Bed {
             kind,
             name,
             log,
-            checkpoints: Arc::new(FileCheckpoints::open(&dir.path().join("list"))?),
+            checkpoints: Arc::new(FileNoteList::checkpoints(&dir.path().join("list"))?),
             keys: CheckpointKeys::try_new(keystore, ORIGIN)?,
             writers: writers
                 .iter()

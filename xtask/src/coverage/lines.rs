@@ -47,10 +47,9 @@ impl Summary {
             if let Some(path) = line.strip_prefix("SF:") {
                 file = Path::new(path).strip_prefix(root).ok().and_then(Path::to_str);
             } else if let (Some(file), Some(data)) = (file, line.strip_prefix("DA:")) {
-                let (number, count) = data.split_once(',').context("a line of lcov has a count")?;
-                let number = number.parse().with_context(|| format!("{line} names no line"))?;
+                let (number, count) = read(data).with_context(|| format!("{line} is no line of lcov"))?;
                 let lines = ran.entry(file).or_default();
-                *lines.entry(number).or_default() |= count != "0";
+                *lines.entry(number).or_default() |= count > 0;
             }
         }
         let mut summary = Self::default();
@@ -73,12 +72,24 @@ impl Summary {
         self.total().percent()
     }
 
+    /// Whether so many of a hundred lines ran, in whole numbers; an export that counts no line reaches nothing.
+    pub fn reaches(&self, percent_min: u64) -> bool {
+        let Count { run, all } = self.total();
+        all > 0 && run * 100 >= all * percent_min
+    }
+
     fn total(&self) -> Count {
         self.0.values().fold(Count::default(), |sum, count| Count {
             run: sum.run + count.run,
             all: sum.all + count.all,
         })
     }
+}
+
+/// A line's number and how often it ran; what may follow is a checksum.
+fn read(data: &str) -> Option<(usize, u64)> {
+    let mut parts = data.split(',');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 fn is_product(file: &str) -> bool {
@@ -118,6 +129,92 @@ impl fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn summary(counts: &[(&str, u64, u64)]) -> Summary {
+        let counts = counts.iter();
+        Summary(
+            counts
+                .map(|(name, run, all)| ((*name).to_owned(), Count { run: *run, all: *all }))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn gate_should_take_just_enough_of_all_crates_together() {
+        let of = |run, all| summary(&[("kernel", run, all), ("gateway", 0, 20), ("domain", 20, 20)]);
+        assert!(of(60, 60).reaches(80), "80 of 100 are enough");
+        assert!(!of(59, 60).reaches(80), "79 of 100 are not");
+        assert!(
+            !of(7_979, 9_960).reaches(80),
+            "79.99 % are not, however they are rounded"
+        );
+        assert!(of(60, 60).reaches(0) && !of(60, 60).reaches(81));
+        assert!(
+            !summary(&[]).reaches(80),
+            "an export without a line is no good run"
+        );
+        assert!(!summary(&[("kernel", 0, 0)]).reaches(0));
+    }
+
+    #[test]
+    fn table_should_name_crates_in_order_and_their_sum_last() {
+        let text = summary(&[("infra/sqlite", 3, 4), ("client", 0, 1)]).to_string();
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let rows: Vec<_> = text.lines().map(words).collect();
+        assert_eq!(rows[0], ["crate", "lines", "run", "%"]);
+        assert_eq!(rows[1], ["client", "1", "0", "0.0"]);
+        assert_eq!(rows[2], ["infra/sqlite", "4", "3", "75.0"]);
+        assert_eq!(rows[3], ["together", "5", "3", "60.0"]);
+        assert_eq!(rows.len(), 4);
+    }
+
+    #[test]
+    fn export_should_be_read_line_by_line_or_refused_with_the_line() {
+        assert_eq!(read("12,3"), Some((12, 3)));
+        assert_eq!(read("12,0,c0ffee"), Some((12, 0)), "a checksum is no count");
+        for nonsense in ["", "12", "x,3", "12,x", "-1,3"] {
+            assert_eq!(read(nonsense), None, "{nonsense}");
+        }
+        let root = tempfile::tempdir().expect("a directory");
+        let lcov = format!("SF:{}/src/main.rs\nDA:1\n", root.path().display());
+        let error = Summary::read(root.path(), &lcov).expect_err("no count");
+        assert!(error.to_string().contains("DA:1 is no line"), "{error}");
+        let gone = format!("SF:{}/src/main.rs\nDA:1,1\n", root.path().display());
+        let error = Summary::read(root.path(), &gone).expect_err("no such file");
+        assert!(error.to_string().contains("cannot read src/main.rs"), "{error}");
+        // Lines of files elsewhere are not looked at.
+        let elsewhere = "SF:/elsewhere/src/lib.rs\nDA:nonsense\n";
+        assert_eq!(
+            Summary::read(root.path(), elsewhere).expect("read"),
+            Summary::default()
+        );
+    }
+
+    #[test]
+    fn product_should_be_told_from_tests_and_from_what_runs_elsewhere() {
+        for file in [
+            "src/main.rs",
+            "kernel/src/relay/rounds.rs",
+            "infra/sqlite/src/log.rs",
+        ] {
+            assert!(is_product(file), "{file}");
+        }
+        for file in [
+            "tests/system/main.rs",
+            "tests/sim/src/run.rs",
+            "xtask/src/main.rs",
+            "dashboard-web/src/app.rs",
+            "kernel/tests/kernel/main.rs",
+            "domain/src/transfer/tests.rs",
+            "query-api/src/rig/rows.rs",
+            "query-api/src/rig.rs",
+            "kernel/src/golden.json",
+        ] {
+            assert!(!is_product(file), "{file}");
+        }
+        assert_eq!(crate_of("infra/chains/evm/src/node.rs"), "infra/chains/evm");
+        assert_eq!(crate_of("src/serve.rs"), "vaultstream");
+    }
 
     #[test]
     fn lines_of_the_product_should_count_once_and_tests_never() {

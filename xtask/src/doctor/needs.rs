@@ -70,7 +70,7 @@ const RUST: [Program; 4] = [
     ),
 ];
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 11] = [
     Program(
         "cc",
         "SQLite and librdkafka are compiled",
@@ -90,6 +90,11 @@ const PROGRAMS: [Program; 10] = [
         "mvn",
         "fetches PostgreSQL, Kafka, Cassandra",
         Remedy::Apt(&["maven"]),
+    ),
+    Program(
+        "python3",
+        "runs the demonstrations and what asks the API at random",
+        Remedy::Apt(&["python3"]),
     ),
     Program("xz", "unpacks PostgreSQL", Remedy::Apt(&["xz-utils"])),
     Program(

@@ -184,13 +184,13 @@ async fn start_below_retention_should_scan_the_log_and_join_live() {
 }
 
 /// Puts records of any kind on the topic.
-struct Stranger {
+pub struct Stranger {
     producer: BaseProducer,
     topic: String,
 }
 
 impl Stranger {
-    fn new(options: &KafkaOptions, topic: String) -> Self {
+    pub fn new(options: &KafkaOptions, topic: String) -> Self {
         Self {
             producer: client(options).create().expect("a client"),
             topic,
@@ -209,7 +209,7 @@ impl Stranger {
             .payload(value);
         self.producer.send(record).map_err(|(e, _)| e).expect("queued");
     }
-    fn put(&self, incarnation: u32, position: u64, value: &[u8]) {
+    pub fn put(&self, incarnation: u32, position: u64, value: &[u8]) {
         let headers = [
             ("position", position.to_string()),
             ("incarnation", incarnation.to_string()),
@@ -219,7 +219,7 @@ impl Stranger {
     fn good(&self, event: &StoredEvent) {
         self.put(1, event.position, &record::encode(event).expect("canonical"));
     }
-    fn done(&self) {
+    pub fn done(&self) {
         self.producer
             .flush(Duration::from_secs(10))
             .expect("acknowledged");
@@ -275,9 +275,9 @@ async fn bad_records_should_neither_mislead_nor_stop_a_reader() {
 }
 
 /// A log that is restored while others read: what it says is set by the test.
-struct Restored {
-    history: Mutex<Vec<StoredEvent>>,
-    incarnation: AtomicU32,
+pub struct Restored {
+    pub history: Mutex<Vec<StoredEvent>>,
+    pub incarnation: AtomicU32,
 }
 
 impl Restored {
@@ -331,7 +331,7 @@ impl EventLog for Restored {
 }
 
 /// Sixty events of which the first thirty were written in the first life, and the others in the second.
-fn second_life() -> Vec<StoredEvent> {
+pub fn second_life() -> Vec<StoredEvent> {
     let mut events = history(1, 30);
     let mut writer = Writer {
         version: 30,

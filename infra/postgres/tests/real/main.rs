@@ -1,12 +1,11 @@
 //! The adapters on a real PostgreSQL. Every test has databases of its own; tests that kill the server have a server of
 //! their own.
 
-mod checkpoints;
 mod contract;
 mod databases;
 mod faults;
 mod ground;
-mod marks;
+mod note_list;
 mod opening;
 mod race;
 mod standstill;

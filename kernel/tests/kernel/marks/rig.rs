@@ -7,8 +7,7 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::ports::conformance::sample;
-use vaultstream_domain::ports::marks::MAX_MARKS_READ;
-use vaultstream_domain::ports::{Checkpoints, Marks, Progress, SealText};
+use vaultstream_domain::ports::{NoteList, Progress, SealText};
 use vaultstream_domain::{Change, CommandContext, DomainError, States, Transact};
 use vaultstream_event_schemas::chain::{EvmPlan, Plan};
 use vaultstream_event_schemas::envelope::Owner;
@@ -19,7 +18,7 @@ use vaultstream_event_schemas::{
     AccountId, Actor, Amount, CommandId, ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp,
     VaultId, id,
 };
-use vaultstream_infra_runtime::{FileCheckpoints, FileMarks, SystemClock, TokioSpawn};
+use vaultstream_infra_runtime::{FileNoteList, SystemClock, TokioSpawn};
 use vaultstream_infra_sqlite::{Options as LogOptions, SqliteLog, SqliteProgress};
 use vaultstream_kernel::mark::{MarkOptions, MarkPorts};
 use vaultstream_kernel::{Executor, Marking, Options, Ports, TracingObserver};
@@ -100,8 +99,8 @@ pub struct Rig(TempDir);
 /// A process on it.
 pub struct Node {
     pub log: Arc<SqliteLog>,
-    pub marks: Arc<dyn Marks>,
-    pub checkpoints: Arc<dyn Checkpoints>,
+    pub marks: Arc<dyn NoteList>,
+    pub checkpoints: Arc<dyn NoteList>,
     pub key: u8,
     executor: Executor,
     stop: CancellationToken,
@@ -138,8 +137,8 @@ impl Rig {
         };
         Node {
             executor: Executor::start(Options::default(), ports, stop.clone()),
-            marks: Arc::new(FileMarks::open(&self.0.path().join("marks"), KEY).expect("opens")),
-            checkpoints: Arc::new(FileCheckpoints::open(&self.0.path().join("list")).expect("opens")),
+            marks: Arc::new(FileNoteList::marks(&self.0.path().join("marks"), KEY).expect("opens")),
+            checkpoints: Arc::new(FileNoteList::checkpoints(&self.0.path().join("list")).expect("opens")),
             key: 1,
             log,
             stop,
@@ -216,7 +215,7 @@ impl Node {
 
     /// All marks there are.
     pub async fn marks(&self) -> Vec<Mark> {
-        let kept = self.marks.read(0, MAX_MARKS_READ).await.expect("readable");
+        let kept = self.marks.read(0, usize::MAX).await.expect("readable");
         let read = |note: &str| Note::parse(note).expect("a note").text().parse().expect("a mark");
         kept.iter().map(|kept| read(&kept.note)).collect()
     }

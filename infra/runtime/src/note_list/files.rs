@@ -1,81 +1,59 @@
-//! The files of a directory: which number stands in which, and what a crash left behind. Lists of checkpoints and of marks
-//! lie alike.
+//! The files of a directory: which number stands in which, and what a crash left behind.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vaultstream_domain::ports::checkpoints::KeptCheckpoint;
-use vaultstream_event_schemas::Checkpoint;
-use vaultstream_event_schemas::mark::Mark;
-use vaultstream_event_schemas::note::{Note, split_list};
+use vaultstream_domain::ports::note_list::{KeptNote, NoteKind};
+use vaultstream_event_schemas::note::split_list;
 
-use super::OpenCheckpointsError;
+use super::OpenListError;
 
-/// Checkpoints of a file. One of a few shards is about 5 KB.
-pub(crate) const PER_FILE: u64 = 2_000;
+/// Notes of a file. A checkpoint of a few shards is about 5 KB.
+pub(super) const PER_FILE: u64 = 2_000;
 
 /// The first number in the file that a number stands in.
-pub(crate) const fn first_of(number: u64) -> u64 {
+pub(super) const fn first_of(number: u64) -> u64 {
     (number.saturating_sub(1) / PER_FILE) * PER_FILE + 1
 }
 
-/// What stands in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Checkpoints,
-    /// Marks that a key with this id signs: each installation's are a list of their own.
-    Marks(String),
-}
-
-impl Kind {
-    fn prefix(&self) -> String {
-        match self {
-            Self::Checkpoints => "checkpoints-".to_owned(),
-            Self::Marks(key) => format!("marks-{key}-"),
-        }
-    }
-
-    const fn word(&self) -> &'static str {
-        match self {
-            Self::Checkpoints => "checkpoint",
-            Self::Marks(_) => "mark",
-        }
-    }
-
-    /// The number that a note says it has.
-    pub(crate) fn number_of(&self, note: &str) -> Option<u64> {
-        let note = Note::parse(note).ok()?;
-        match self {
-            Self::Checkpoints => Some(note.text().parse::<Checkpoint>().ok()?.number),
-            Self::Marks(_) => Some(note.text().parse::<Mark>().ok()?.number),
-        }
-    }
-}
-
 #[derive(Debug)]
-pub(crate) struct Files {
+pub(super) struct Files {
     dir: PathBuf,
-    pub(crate) kind: Kind,
+    pub(super) kind: NoteKind,
+    /// What the names of its files begin with; the first number follows.
+    prefix: String,
 }
 
-fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenCheckpointsError {
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenListError {
     let path = path.to_owned();
-    move |source| OpenCheckpointsError::Io { doing, path, source }
+    move |source| OpenListError::Io { doing, path, source }
 }
 
 impl Files {
-    pub(crate) fn new(dir: &Path, kind: Kind) -> Self {
-        let dir = dir.to_owned();
-        Self { dir, kind }
+    pub(super) fn checkpoints(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            kind: NoteKind::Checkpoint,
+            prefix: "checkpoints-".to_owned(),
+        }
+    }
+
+    /// Marks that the key with this id signs: each installation's are a list of their own.
+    pub(super) fn marks(dir: &Path, key: u32) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            kind: NoteKind::Mark,
+            prefix: format!("marks-{key:08x}-"),
+        }
     }
 
     fn path(&self, first: u64) -> PathBuf {
-        self.dir.join(format!("{}{first:012}.notes", self.kind.prefix()))
+        self.dir.join(format!("{}{first:012}.notes", self.prefix))
     }
 
     /// Makes the directory and takes it for this process.
-    pub(crate) fn lock(&self) -> Result<File, OpenCheckpointsError> {
+    pub(super) fn lock(&self) -> Result<File, OpenListError> {
         fs::create_dir_all(&self.dir).map_err(io_error("made", &self.dir))?;
         let path = self.dir.join("lock");
         let mut options = OpenOptions::new();
@@ -83,13 +61,13 @@ impl Files {
         let file = file.map_err(io_error("opened", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(OpenCheckpointsError::InUse(self.dir.clone())),
+            Err(TryLockError::WouldBlock) => Err(OpenListError::InUse(self.dir.clone())),
             Err(TryLockError::Error(source)) => Err(io_error("locked", &path)(source)),
         }
     }
 
     /// All files, in order of number.
-    pub(crate) fn all(&self) -> Result<Vec<PathBuf>, OpenCheckpointsError> {
+    pub(super) fn all(&self) -> Result<Vec<PathBuf>, OpenListError> {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -102,7 +80,7 @@ impl Files {
                 .file_name()
                 .and_then(|name| name.to_str())
                 .unwrap_or_default();
-            if name.starts_with(&self.kind.prefix()) && name.ends_with(".notes") {
+            if name.starts_with(&self.prefix) && name.ends_with(".notes") {
                 all.push(path);
             }
         }
@@ -111,18 +89,18 @@ impl Files {
     }
 
     /// The first number of the oldest file that is still there.
-    pub(crate) fn oldest(&self) -> Result<Option<u64>, OpenCheckpointsError> {
+    pub(super) fn oldest(&self) -> Result<Option<u64>, OpenListError> {
         let all = self.all()?;
         let first = all.first().and_then(|path| path.file_name()?.to_str());
         let number = |name: &str| {
-            let rest = name.strip_prefix(&self.kind.prefix())?;
+            let rest = name.strip_prefix(&self.prefix)?;
             rest.strip_suffix(".notes")?.parse().ok()
         };
         Ok(first.and_then(number))
     }
 
     /// Puts aside what a crash tore, and answers the newest.
-    pub(crate) fn recover(&self) -> Result<Option<KeptCheckpoint>, OpenCheckpointsError> {
+    pub(super) fn recover(&self) -> Result<Option<KeptNote>, OpenListError> {
         for path in self.all()?.into_iter().rev() {
             let text = fs::read(&path).map_err(io_error("read", &path))?;
             // A crash may have cut a character in two.
@@ -132,9 +110,9 @@ impl Files {
             };
             let (notes, _) = split_list(whole);
             let kept: usize = notes.iter().map(|note| note.len() + 1).sum();
-            let damaged = || OpenCheckpointsError::Damaged(path.clone());
+            let damaged = || OpenListError::Damaged(path.clone());
             let newest = match notes.last() {
-                Some(note) => Some(KeptCheckpoint {
+                Some(note) => Some(KeptNote {
                     number: self.kind.number_of(note).ok_or_else(damaged)?,
                     note: (*note).to_owned(),
                 }),
@@ -156,13 +134,7 @@ impl Files {
         Ok(None)
     }
 
-    fn put_aside(
-        &self,
-        path: &Path,
-        kept: usize,
-        torn: &[u8],
-        number: u64,
-    ) -> Result<(), OpenCheckpointsError> {
+    fn put_aside(&self, path: &Path, kept: usize, torn: &[u8], number: u64) -> Result<(), OpenListError> {
         let aside = self.dir.join(format!("torn-{}.part", number + 1));
         fs::write(&aside, torn).map_err(io_error("written", &aside))?;
         let file = OpenOptions::new().write(true).open(path);
@@ -172,13 +144,13 @@ impl Files {
             .map_err(io_error("cut", path))?;
         tracing::warn!(
             file = %path.display(), aside = %aside.display(), bytes = torn.len(), after = number,
-            "a {} was torn by a crash and put aside; it was never acknowledged", self.kind.word()
+            "a {} was torn by a crash and put aside; it was never acknowledged", self.kind
         );
         Ok(())
     }
 
     /// The file that begins with a number, for writing at its end; made when absent.
-    pub(crate) fn for_append(&self, first: u64) -> io::Result<File> {
+    pub(super) fn for_append(&self, first: u64) -> io::Result<File> {
         let file = OpenOptions::new()
             .create(true)
             .append(true)
@@ -187,17 +159,14 @@ impl Files {
         Ok(file)
     }
 
-    /// The checkpoints of the file that begins with a number.
-    pub(crate) fn read(&self, first: u64) -> io::Result<Vec<KeptCheckpoint>> {
+    /// The notes of the file that begins with a number.
+    pub(super) fn read(&self, first: u64) -> io::Result<Vec<KeptNote>> {
         let text = fs::read_to_string(self.path(first))?;
         let (notes, _) = split_list(&text);
-        let kept = notes
-            .into_iter()
-            .zip(first..)
-            .map(|(note, number)| KeptCheckpoint {
-                number,
-                note: note.to_owned(),
-            });
+        let kept = notes.into_iter().zip(first..).map(|(note, number)| KeptNote {
+            number,
+            note: note.to_owned(),
+        });
         Ok(kept.collect())
     }
 }
