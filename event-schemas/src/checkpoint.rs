@@ -342,9 +342,17 @@ mod tests {
             hash: [3; 32],
         };
         assert_eq!(name.to_string().parse(), Ok(name));
-        for wrong in ["", "7", "7:", "x:00", ":00"] {
-            assert_eq!(wrong.parse::<CheckpointRef>(), Err(CheckpointRefError));
+        let hash = "ab".repeat(32);
+        let spelled = [
+            format!("+7:{hash}"),
+            format!("07:{hash}"),
+            format!("7:{}", hash.to_uppercase()),
+        ];
+        let wrong = ["", "7", "7:", "x:00", ":00"].map(str::to_owned);
+        for wrong in wrong.iter().chain(&spelled) {
+            assert_eq!(wrong.parse::<CheckpointRef>(), Err(CheckpointRefError), "{wrong}");
         }
+        assert!(format!("7:{hash}").parse::<CheckpointRef>().is_ok());
     }
 
     proptest! {
