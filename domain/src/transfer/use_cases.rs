@@ -4,7 +4,8 @@ use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::execution::v1::Queued;
 use vaultstream_event_schemas::transfer::v1;
 use vaultstream_event_schemas::{
-    ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp, TransferId, VaultId, id,
+    AccountId, ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp, TransferId, VaultId,
+    id,
 };
 
 use super::{Transfer, TransferCommand, TransferError};
@@ -17,7 +18,8 @@ const MIN_DEADLINE_SECONDS: i64 = 60;
 const MAX_DEADLINE_SECONDS: i64 = 30 * 24 * 3600;
 
 /// Requests a transfer: the account must be open and able to spend the amount now. Nothing is reserved yet, so of two
-/// requests that race for one balance both may be taken; the loser ends when funds are reserved.
+/// requests that race for one balance both may be taken; the loser ends when funds are reserved. One whose transaction was
+/// signed in a history that is lost is taken whatever is left of the money: it may be what was paid.
 #[derive(Debug, Clone)]
 pub struct RequestTransfer {
     /// Its id, in the account's shard.
@@ -45,7 +47,8 @@ impl Transact for RequestTransfer {
         }
         let request = TransferCommand::Request(self.request.clone());
         let owner = Owner::Vault(self.request.vault);
-        let change = states.decide::<Transfer>(self.transfer, &request, self.organization, owner)?;
+        let change =
+            states.decide::<Transfer>(self.transfer, &request, self.organization, owner)?;
         Ok(vec![change])
     }
 }
@@ -55,6 +58,9 @@ impl RequestTransfer {
         let account = states.get::<Account>(self.request.account);
         if account.vault.is_some_and(|v| v != self.request.vault) {
             return Err(AccountError::Unknown.into());
+        }
+        if is_signed_before(states, self.request.account, self.transfer) {
+            return Ok(());
         }
         let address = account.sending_address()?;
         if account.chain.as_ref() != Some(&self.request.asset.chain()) {
@@ -79,6 +85,12 @@ impl RequestTransfer {
         }
         Ok(())
     }
+}
+
+/// Whether a transaction of the transfer was signed in a history that is lost. The account's slots are read.
+fn is_signed_before(states: &States, account: AccountId, transfer: TransferId) -> bool {
+    let lost = &states.get::<Slots>(account.slots()).lost;
+    lost.contains_key(&execution_id(transfer))
 }
 
 /// Changes a transfer by itself: screening, approval, denial, withdrawal, lapse.
@@ -158,3 +170,6 @@ impl Transact for StartExecution {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests;
