@@ -4,8 +4,7 @@ use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::execution::v1::Queued;
 use vaultstream_event_schemas::transfer::v1;
 use vaultstream_event_schemas::{
-    AccountId, ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp, TransferId, VaultId,
-    id,
+    AccountId, ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp, TransferId, VaultId, id,
 };
 
 use super::{Transfer, TransferCommand, TransferError};
@@ -47,8 +46,7 @@ impl Transact for RequestTransfer {
         }
         let request = TransferCommand::Request(self.request.clone());
         let owner = Owner::Vault(self.request.vault);
-        let change =
-            states.decide::<Transfer>(self.transfer, &request, self.organization, owner)?;
+        let change = states.decide::<Transfer>(self.transfer, &request, self.organization, owner)?;
         Ok(vec![change])
     }
 }
@@ -93,11 +91,14 @@ fn is_signed_before(states: &States, account: AccountId, transfer: TransferId) -
     lost.contains_key(&execution_id(transfer))
 }
 
-/// Changes a transfer by itself: screening, approval, denial, withdrawal, lapse.
+/// Changes a transfer by itself: screening, approval, denial, withdrawal, lapse. One whose transaction was signed in a
+/// history that is lost may be paid already: it cannot end without its execution, and no deadline keeps it from its approval.
 #[derive(Debug, Clone)]
 pub struct ChangeTransfer {
     /// Which.
     pub transfer: TransferId,
+    /// The account that pays.
+    pub account: AccountId,
     /// The tenant.
     pub organization: OrganizationId,
     /// The vault that owns it.
@@ -116,17 +117,47 @@ impl Transact for ChangeTransfer {
         self.transfer.shard()
     }
     fn reads(&self) -> Vec<StreamId> {
-        vec![self.transfer.into()]
+        let slots = self.is_decision().then(|| self.account.slots().into());
+        std::iter::once(self.transfer.into()).chain(slots).collect()
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         DomainError::check_version(self.expected, states.version(self.transfer))?;
         let change = states.decide::<Transfer>(
             self.transfer,
-            &self.command,
+            &self.in_view_of_lost(states)?,
             self.organization,
             Owner::Vault(self.vault),
         )?;
         Ok(vec![change])
+    }
+}
+
+impl ChangeTransfer {
+    /// Whether people, or a deadline, decide what becomes of it.
+    const fn is_decision(&self) -> bool {
+        use TransferCommand as C;
+        matches!(
+            self.command,
+            C::Approve { .. } | C::Cancel { .. } | C::Deny { .. } | C::Expire { .. }
+        )
+    }
+
+    fn in_view_of_lost(&self, states: &States) -> Result<TransferCommand, TransferError> {
+        use TransferCommand as C;
+        if !self.is_decision() {
+            return Ok(self.command.clone());
+        }
+        let request = states.get::<Transfer>(self.transfer).request.as_ref();
+        if request.is_some_and(|request| request.account != self.account) {
+            return Err(TransferError::Unknown);
+        }
+        match &self.command {
+            command if !is_signed_before(states, self.account, self.transfer) => Ok(command.clone()),
+            C::Approve { .. } => Ok(C::Approve {
+                now: Timestamp::default(),
+            }),
+            _ => Err(TransferError::SignedBefore),
+        }
     }
 }
 

@@ -87,6 +87,14 @@ fn states(history: &[TransferEvent], is_lost: bool) -> States {
     states
 }
 
+fn waiting() -> Vec<TransferEvent> {
+    let screened = v1::Screened {
+        approvals_needed: 1,
+        rule: "approval: one".into(),
+    };
+    vec![requested().into(), screened.into()]
+}
+
 #[test]
 fn request_that_was_paid_in_a_lost_history_should_be_taken_whatever_is_left_of_the_money() {
     let ask = RequestTransfer {
@@ -98,9 +106,7 @@ fn request_that_was_paid_in_a_lost_history_should_be_taken_whatever_is_left_of_t
     assert!(
         matches!(
             refused,
-            Err(DomainError::Transfer(
-                TransferError::InsufficientFunds { .. }
-            ))
+            Err(DomainError::Transfer(TransferError::InsufficientFunds { .. }))
         ),
         "{refused:?}"
     );
@@ -110,4 +116,68 @@ fn request_that_was_paid_in_a_lost_history_should_be_taken_whatever_is_left_of_t
         assert_eq!(taken.len(), 1);
         assert_eq!(taken[0].events.len(), 1, "it is requested");
     }
+}
+
+fn changed(command: TransferCommand, is_lost: bool) -> Result<usize, DomainError> {
+    let change = ChangeTransfer {
+        transfer: transfer(),
+        account: account(),
+        organization: organization(),
+        vault: vault(),
+        expected: None,
+        command,
+    };
+    let changes = change.decide(&states(&waiting(), is_lost), NOW)?;
+    Ok(changes.iter().map(|change| change.events.len()).sum())
+}
+
+#[test]
+fn transfer_that_was_signed_in_a_lost_history_should_not_end_without_its_execution() {
+    use TransferCommand as C;
+    let reason = || "changed our mind".to_owned();
+    let late = NOW.plus_seconds(7_200);
+    let endings = [
+        C::Cancel { reason: reason() },
+        C::Deny { reason: reason() },
+        C::Expire { now: late },
+    ];
+    for ending in endings {
+        assert_eq!(changed(ending.clone(), false), Ok(1), "{ending:?}");
+        assert_eq!(
+            changed(ending.clone(), true),
+            Err(TransferError::SignedBefore.into()),
+            "{ending:?}"
+        );
+    }
+}
+
+#[test]
+fn approval_of_what_was_signed_in_a_lost_history_should_have_no_deadline() {
+    let late = TransferCommand::Approve {
+        now: NOW.plus_seconds(7_200),
+    };
+    assert_eq!(
+        changed(late.clone(), false),
+        Err(TransferError::DeadlinePassed.into())
+    );
+    assert_eq!(changed(late, true), Ok(1));
+}
+
+#[test]
+fn decision_that_names_another_account_should_be_refused() {
+    let change = ChangeTransfer {
+        transfer: transfer(),
+        account: AccountId::from_uuid(id::random(1, 9)),
+        organization: organization(),
+        vault: vault(),
+        expected: None,
+        command: TransferCommand::Approve { now: NOW },
+    };
+    let mut states = states(&waiting(), true);
+    let other = change.account.slots();
+    states.insert(other.into(), Arc::new(State::Slots(SlotsState::default())), 0);
+    assert_eq!(
+        change.decide(&states, NOW).map(|_| ()),
+        Err(TransferError::Unknown.into())
+    );
 }
