@@ -13,7 +13,7 @@ use http::HeaderMap;
 use vaultstream_client::{Datum, DatumStatus, EraseSubject, Erasure};
 use vaultstream_domain::State as Folded;
 use vaultstream_domain::organization::{ChangeOrganization, OrganizationCommand, PersonalData};
-use vaultstream_domain::transfer::{ChangeTransfer, TransferCommand};
+use vaultstream_domain::transfer::{ChangeTransfer, TransferCommand, TransferState};
 use vaultstream_event_schemas::payload::Payload;
 use vaultstream_event_schemas::{
     ErrorCode, Grounds, OrganizationId, StreamId, StreamKind, TransferId, organization, transfer,
@@ -113,8 +113,16 @@ impl Subject {
             };
             return services.execute(asked, intent.command, use_case).await;
         }
+        let Folded::Transfer(TransferState {
+            request: Some(request),
+            ..
+        }) = &self.known.state
+        else {
+            return Err(not_found());
+        };
         let use_case = ChangeTransfer {
             transfer: TransferId::from_uuid(stream.id),
+            account: request.account,
             organization,
             vault: self.known.owner.vault().ok_or_else(not_found)?,
             expected: None,

@@ -144,8 +144,11 @@ impl Services {
     }
 
     /// Refuses while the log is behind its mark. Whoever asks gets a clear no instead of a promise: the log may have
-    /// forgotten that the same thing was promised, and paid, before.
+    /// forgotten that the same thing was promised, and paid, before. So does one that was never compared with its mark yet.
     pub(crate) fn may_sign(&self) -> Result<(), ApiError> {
+        if self.parts.marks.is_unseen() {
+            return Err(ApiError::new(ErrorCode::StorageUnavailable));
+        }
         if self.parts.marks.quarantine().is_none() {
             return Ok(());
         }

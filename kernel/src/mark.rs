@@ -128,6 +128,12 @@ impl MarkStanding {
         }
     }
 
+    /// Whether this process has never known yet whether the log holds its mark.
+    pub fn is_unseen(&self) -> bool {
+        let seen = self.0.borrow();
+        seen.mark.is_none() && matches!(seen.standing, Standing::Unknown(_))
+    }
+
     /// Whether signatures may be asked for.
     pub fn is_open(&self) -> bool {
         self.0.borrow().standing == Standing::Holds

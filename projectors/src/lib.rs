@@ -5,6 +5,7 @@
 //! its row has seen; the tenant is a part of every key an API reads by. Refuses nothing that was once accepted: an event
 //! that cannot be folded parks its own stream and nothing else.
 
+mod about;
 pub mod cache;
 pub mod dump;
 pub mod follow;

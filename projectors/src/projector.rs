@@ -11,18 +11,15 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::ports::event_log::LogError;
-use vaultstream_domain::ports::view_store::{Flush, RowWrite, ViewRef, ViewStore, ViewStoreError};
+use vaultstream_domain::ports::view_store::{ViewStore, ViewStoreError};
 use vaultstream_domain::ports::{Clock, EventLog, Spawn};
 use vaultstream_event_schemas::token::Place;
-use vaultstream_event_schemas::{Family, Hlc, Registry, ShardNumber};
+use vaultstream_event_schemas::{Family, Registry, ShardNumber};
 use vaultstream_kernel::tailer::Tailer;
 
 use crate::generations::Generations;
 use crate::lane::{LaneParts, Retried};
 use crate::observer::Observer;
-use crate::rows::IndexRow;
-use crate::tables::{self, key, t};
-use crate::view::View;
 use crate::view_name::ViewName;
 use crate::views::{tables_of, view};
 use crate::watermarks::Watermarks;
@@ -215,13 +212,14 @@ impl Projector {
         store.create(&at, &tables_of(view.as_ref())).await?;
         let marks = store.watermarks(&at).await?;
         let is_foreign = self.is_foreign(&marks).await?;
-        if is_foreign {
+        if is_foreign || (marks.is_empty() && self.is_of_an_earlier_life(&at).await?) {
             tracing::warn!(view = at.view, family = %at.family, "the view followed another history; it is folded anew");
             store.drop_generation(&at).await?;
             store.create(&at, &tables_of(view.as_ref())).await?;
         }
         match self.version_of(&at).await? {
             None => {
+                self.write_life(&at).await?;
                 self.write_version(&at, view.as_ref()).await?;
                 Ok(true)
             }
@@ -248,45 +246,6 @@ impl Projector {
             }
         }
         Ok(true)
-    }
-
-    pub(crate) async fn version_of(&self, at: &ViewRef) -> Result<Option<u64>, ViewStoreError> {
-        let key = key(&tables::ABOUT, [t("version")], []);
-        let value = self.parts.store.get(at, &[key]).await?.pop().flatten();
-        let row = value
-            .map(|bytes| serde_json::from_slice::<IndexRow>(&bytes))
-            .transpose();
-        let damaged = |source| ViewStoreError {
-            doing: "read a view's version",
-            source: Box::new(source),
-        };
-        Ok(row.map_err(damaged)?.map(|row| row.pos))
-    }
-
-    pub(crate) async fn write_version(&self, at: &ViewRef, view: &dyn View) -> Result<(), ViewStoreError> {
-        let unwritable = |source| ViewStoreError {
-            doing: "write a view's version",
-            source: Box::new(source),
-        };
-        let value = serde_json::to_vec(&IndexRow {
-            pos: view.version().into(),
-        })
-        .map_err(unwritable)?;
-        let row = RowWrite {
-            key: key(&tables::ABOUT, [t("version")], []),
-            value,
-            hlc: Hlc(1),
-        };
-        self.parts
-            .store
-            .flush(
-                at,
-                Flush {
-                    rows: vec![row],
-                    ..Flush::default()
-                },
-            )
-            .await
     }
 
     /// Keeps all views until `shutdown`, and rebuilds those that operators ask for; returns when every worker has flushed and stopped.

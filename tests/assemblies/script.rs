@@ -181,6 +181,7 @@ impl Script {
         }
         let change = |expected, command| ChangeTransfer {
             transfer,
+            account,
             organization,
             vault,
             expected,

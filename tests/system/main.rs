@@ -16,6 +16,7 @@ mod cluster_rewind;
     reason = "the telemetry's own tests look at bytes and attributes, too"
 )]
 mod collector;
+mod demonstrations;
 mod erasure;
 mod eyes;
 mod faults;

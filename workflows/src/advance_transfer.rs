@@ -18,7 +18,7 @@ use vaultstream_event_schemas::envelope::StoredEvent;
 use vaultstream_event_schemas::execution::v1::Queued;
 use vaultstream_event_schemas::organization::v1::Approval;
 use vaultstream_event_schemas::transfer::v1;
-use vaultstream_event_schemas::{OrganizationId, Timestamp, TransferId, TransferStatus, VaultId};
+use vaultstream_event_schemas::{AccountId, OrganizationId, Timestamp, TransferId, TransferStatus, VaultId};
 
 use crate::reactor::{React, ReactError};
 use crate::services::{CommandError, Services};
@@ -28,7 +28,7 @@ use crate::shared_load::SharedLoad;
 const DEADLINE_TICK_MS: u64 = 1_000;
 
 /// A deadline, ordered by time.
-type Deadline = (Timestamp, TransferId, OrganizationId, VaultId);
+type Deadline = (Timestamp, TransferId, OrganizationId, VaultId, AccountId);
 
 /// The reaction.
 pub struct AdvanceTransfer {
@@ -60,14 +60,18 @@ impl AdvanceTransfer {
                 TransferStatus::Requested | TransferStatus::Screening | TransferStatus::AwaitingApproval
             )
         {
-            self.watch(request.expires_at, transfer, organization, request.vault);
+            self.watch(transfer, organization, &request);
         }
         Ok(())
     }
 
-    fn watch(&self, at: Timestamp, transfer: TransferId, organization: OrganizationId, vault: VaultId) {
+    fn watch(&self, transfer: TransferId, organization: OrganizationId, r: &v1::Requested) {
+        self.keep((r.expires_at, transfer, organization, r.vault, r.account));
+    }
+
+    fn keep(&self, deadline: Deadline) {
         let mut deadlines = self.deadlines.lock().unwrap_or_else(PoisonError::into_inner);
-        deadlines.insert((at, transfer, organization, vault));
+        deadlines.insert(deadline);
     }
 
     fn due(&self, now: Timestamp) -> Vec<Deadline> {
@@ -79,12 +83,15 @@ impl AdvanceTransfer {
         due
     }
 
-    /// Lets transfers lapse at their deadlines until `stop`.
+    /// Lets transfers lapse at their deadlines until `stop`; not while the log is in quarantine, which may have forgotten
+    /// that they were paid.
     pub async fn run_deadlines(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let now = self.services.clock.now();
-            for deadline in self.due(now) {
-                self.expire(deadline, now).await;
+            if !self.services.barrier.is_quarantined() {
+                for deadline in self.due(now) {
+                    self.expire(deadline, now).await;
+                }
             }
             tokio::select! {
                 biased;
@@ -94,10 +101,12 @@ impl AdvanceTransfer {
         }
     }
 
-    async fn expire(&self, (at, transfer, organization, vault): Deadline, now: Timestamp) {
+    async fn expire(&self, deadline: Deadline, now: Timestamp) {
+        let (_, transfer, organization, vault, account) = deadline;
         let command = TransferCommand::Expire { now };
         let change = ChangeTransfer {
             transfer,
+            account,
             organization,
             vault,
             expected: None,
@@ -108,7 +117,7 @@ impl AdvanceTransfer {
             self.services.commands.execute(context, Arc::new(change)).await
         {
             tracing::warn!(%transfer, error = %Causes(error.as_ref()), "deadline not recorded; trying again");
-            self.watch(at, transfer, organization, vault);
+            self.keep(deadline);
         }
     }
 
@@ -118,7 +127,7 @@ impl AdvanceTransfer {
         transfer: TransferId,
         r: &v1::Requested,
     ) -> Result<(), ReactError> {
-        self.watch(r.expires_at, transfer, stored.envelope.organization, r.vault);
+        self.watch(transfer, stored.envelope.organization, r);
         let organization = self
             .organizations
             .get(stored.envelope.organization.into())
@@ -136,6 +145,7 @@ impl AdvanceTransfer {
             stored,
             ChangeTransfer {
                 transfer,
+                account: r.account,
                 organization: stored.envelope.organization,
                 vault: r.vault,
                 expected: None,

@@ -11,6 +11,11 @@ use vaultstream_kernel::mark::MarkError;
 pub trait Barrier: Send + Sync {
     /// Whether anything may be bound, signed or sent now.
     fn is_open(&self) -> bool;
+    /// Whether the log is behind its mark, or was never compared with it yet. What is closed later for want of an answer is
+    /// not.
+    fn is_quarantined(&self) -> bool {
+        false
+    }
     /// Returns when the bind, which is durable in the log, is marked outside of it.
     async fn cover(&self, bind: MarkedBind) -> Result<(), MarkError>;
 }
@@ -19,6 +24,10 @@ pub trait Barrier: Send + Sync {
 impl Barrier for Marking {
     fn is_open(&self) -> bool {
         self.standing().is_open()
+    }
+    fn is_quarantined(&self) -> bool {
+        let standing = self.standing();
+        standing.quarantine().is_some() || standing.is_unseen()
     }
     async fn cover(&self, bind: MarkedBind) -> Result<(), MarkError> {
         Self::cover(self, bind).await

@@ -2,11 +2,12 @@
 
 use axum::response::Response;
 use vaultstream_client::Reason;
+use vaultstream_domain::State;
 use vaultstream_domain::transfer::{ChangeTransfer, TransferCommand};
-use vaultstream_event_schemas::TransferId;
-use vaultstream_gateway::ApiError;
+use vaultstream_event_schemas::{AccountId, TransferId};
 use vaultstream_gateway::preconditions::required_if_match;
 use vaultstream_gateway::resource::{self, TransferSources, not_found, path_id};
+use vaultstream_gateway::{ApiError, directory};
 
 use crate::aimed::Aimed;
 use crate::answer::{Head, answer};
@@ -18,7 +19,6 @@ type Answer = Result<Response, ApiError>;
 pub(super) async fn approve(request: Aimed<Reason>) -> Answer {
     let (aimed, body) = request.split();
     text::reason(body)?;
-    aimed.services.may_sign()?;
     let now = aimed.services.now();
     run(aimed, TransferCommand::Approve { now }).await
 }
@@ -35,27 +35,30 @@ pub(super) async fn cancel(request: Aimed<Reason>) -> Answer {
     run(aimed, TransferCommand::Cancel { reason }).await
 }
 
+/// The account that pays.
+fn account_of(known: &directory::Known) -> Option<AccountId> {
+    match &known.state {
+        State::Transfer(transfer) => transfer.request.as_ref().map(|request| request.account),
+        _ => None,
+    }
+}
+
 async fn run(aimed: Aimed<()>, command: TransferCommand) -> Answer {
     let (services, asked) = (&*aimed.services, &aimed.asked);
     let transfer: TransferId = path_id(&aimed.id)?;
     let organization = asked.principal()?.organization;
-    if services.registry.entry(transfer.shard()).is_none() {
-        return Err(not_found());
-    }
-    let first = services
-        .log()
-        .read_stream(transfer.into(), 0, 1)
-        .await?
-        .into_iter()
-        .next();
-    let first = first
-        .filter(|e| e.envelope.organization == organization)
-        .ok_or_else(not_found)?;
-    let vault = first.envelope.owner.vault().ok_or_else(not_found)?;
+    let known = directory::read(services.log(), transfer.into()).await?;
+    let known = known.filter(|known| known.organization == organization);
+    let known = known.ok_or_else(not_found)?;
+    let vault = known.owner.vault().ok_or_else(not_found)?;
+    let account = account_of(&known).ok_or_else(not_found)?;
+    // No decision counts that a log takes which may have forgotten that it was decided, and paid, before.
+    services.may_sign()?;
     let expected = required_if_match(&aimed.headers)?.version();
     let command_id = Intent::unclaimed(services).command;
     let use_case = ChangeTransfer {
         transfer,
+        account,
         organization,
         vault,
         expected,

@@ -14,7 +14,7 @@ async fn waiting(world: &World, tenant: &Tenant, held: Held, key: &str) -> (Tran
         .as_str()
         .and_then(|t| t.parse().ok())
         .expect("an id");
-    world.screen(tenant, transfer, held.vault).await;
+    world.screen(tenant, transfer, held).await;
     (transfer, format!("/v1/transfers/{transfer}"))
 }
 

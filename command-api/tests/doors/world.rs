@@ -334,15 +334,16 @@ impl World {
     }
 
     /// Records that a transfer waits for one approval, as screening would.
-    pub async fn screen(&self, tenant: &Tenant, transfer: TransferId, vault: VaultId) {
+    pub async fn screen(&self, tenant: &Tenant, transfer: TransferId, held: Held) {
         let command = TransferCommand::RecordScreening(Screened {
             approvals_needed: 1,
             rule: "approval: one".into(),
         });
         self.run(ChangeTransfer {
             transfer,
+            account: held.account,
             organization: tenant.organization,
-            vault,
+            vault: held.vault,
             expected: None,
             command,
         })

@@ -45,6 +45,11 @@ pub enum TransferError {
     /// The deadline has not passed yet, or has.
     #[error("the deadline of the transfer has passed")]
     DeadlinePassed,
+    /// It cannot end without its execution: a transaction of it was signed.
+    #[error(
+        "the transfer was signed in a history that is lost, and may be paid: it can be approved, and ends as its chain says"
+    )]
+    SignedBefore,
     /// The deadline lies in the past or more than 30 days ahead.
     #[error("the deadline must lie between a minute and 30 days ahead")]
     InvalidDeadline,
@@ -55,9 +60,11 @@ impl Coded for TransferError {
         match self {
             Self::AlreadyRequested => ErrorCode::AlreadyExists,
             Self::Unknown => ErrorCode::NotFound,
-            Self::WrongStatus(_) | Self::ExecutionFixed | Self::DeadlinePassed | Self::NoMemo => {
-                ErrorCode::StateConflict
-            }
+            Self::WrongStatus(_)
+            | Self::ExecutionFixed
+            | Self::DeadlinePassed
+            | Self::SignedBefore
+            | Self::NoMemo => ErrorCode::StateConflict,
             Self::ZeroAmount => ErrorCode::InvalidAmount,
             Self::WrongChain => ErrorCode::UnknownAsset,
             Self::InsufficientFunds { .. } => ErrorCode::InsufficientFunds,

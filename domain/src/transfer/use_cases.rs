@@ -4,7 +4,7 @@ use vaultstream_event_schemas::envelope::Owner;
 use vaultstream_event_schemas::execution::v1::Queued;
 use vaultstream_event_schemas::transfer::v1;
 use vaultstream_event_schemas::{
-    ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp, TransferId, VaultId, id,
+    AccountId, ExecutionId, OrganizationId, ShardNumber, StreamId, Timestamp, TransferId, VaultId, id,
 };
 
 use super::{Transfer, TransferCommand, TransferError};
@@ -17,7 +17,8 @@ const MIN_DEADLINE_SECONDS: i64 = 60;
 const MAX_DEADLINE_SECONDS: i64 = 30 * 24 * 3600;
 
 /// Requests a transfer: the account must be open and able to spend the amount now. Nothing is reserved yet, so of two
-/// requests that race for one balance both may be taken; the loser ends when funds are reserved.
+/// requests that race for one balance both may be taken; the loser ends when funds are reserved. One whose transaction was
+/// signed in a history that is lost is taken whatever is left of the money: it may be what was paid.
 #[derive(Debug, Clone)]
 pub struct RequestTransfer {
     /// Its id, in the account's shard.
@@ -56,6 +57,9 @@ impl RequestTransfer {
         if account.vault.is_some_and(|v| v != self.request.vault) {
             return Err(AccountError::Unknown.into());
         }
+        if is_signed_before(states, self.request.account, self.transfer) {
+            return Ok(());
+        }
         let address = account.sending_address()?;
         if account.chain.as_ref() != Some(&self.request.asset.chain()) {
             return Err(TransferError::WrongChain.into());
@@ -81,11 +85,20 @@ impl RequestTransfer {
     }
 }
 
-/// Changes a transfer by itself: screening, approval, denial, withdrawal, lapse.
+/// Whether a transaction of the transfer was signed in a history that is lost. The account's slots are read.
+fn is_signed_before(states: &States, account: AccountId, transfer: TransferId) -> bool {
+    let lost = &states.get::<Slots>(account.slots()).lost;
+    lost.contains_key(&execution_id(transfer))
+}
+
+/// Changes a transfer by itself: screening, approval, denial, withdrawal, lapse. One whose transaction was signed in a
+/// history that is lost may be paid already: it cannot end without its execution, and no deadline keeps it from its approval.
 #[derive(Debug, Clone)]
 pub struct ChangeTransfer {
     /// Which.
     pub transfer: TransferId,
+    /// The account that pays.
+    pub account: AccountId,
     /// The tenant.
     pub organization: OrganizationId,
     /// The vault that owns it.
@@ -104,17 +117,47 @@ impl Transact for ChangeTransfer {
         self.transfer.shard()
     }
     fn reads(&self) -> Vec<StreamId> {
-        vec![self.transfer.into()]
+        let slots = self.is_decision().then(|| self.account.slots().into());
+        std::iter::once(self.transfer.into()).chain(slots).collect()
     }
     fn decide(&self, states: &States, _: Timestamp) -> Result<Vec<Change>, DomainError> {
         DomainError::check_version(self.expected, states.version(self.transfer))?;
         let change = states.decide::<Transfer>(
             self.transfer,
-            &self.command,
+            &self.in_view_of_lost(states)?,
             self.organization,
             Owner::Vault(self.vault),
         )?;
         Ok(vec![change])
+    }
+}
+
+impl ChangeTransfer {
+    /// Whether people, or a deadline, decide what becomes of it.
+    const fn is_decision(&self) -> bool {
+        use TransferCommand as C;
+        matches!(
+            self.command,
+            C::Approve { .. } | C::Cancel { .. } | C::Deny { .. } | C::Expire { .. }
+        )
+    }
+
+    fn in_view_of_lost(&self, states: &States) -> Result<TransferCommand, TransferError> {
+        use TransferCommand as C;
+        if !self.is_decision() {
+            return Ok(self.command.clone());
+        }
+        let request = states.get::<Transfer>(self.transfer).request.as_ref();
+        if request.is_some_and(|request| request.account != self.account) {
+            return Err(TransferError::Unknown);
+        }
+        match &self.command {
+            command if !is_signed_before(states, self.account, self.transfer) => Ok(command.clone()),
+            C::Approve { .. } => Ok(C::Approve {
+                now: Timestamp::default(),
+            }),
+            _ => Err(TransferError::SignedBefore),
+        }
     }
 }
 
@@ -158,3 +201,6 @@ impl Transact for StartExecution {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests;

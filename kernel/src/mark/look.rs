@@ -335,7 +335,11 @@ impl Marker {
         if let Err(error) = self.look_or_begin().await {
             let why = Causes(&error).to_string();
             self.ports.observer.observe(&Fact::MarkUnread { why: &why });
-            self.stand(Standing::Unknown(why));
+            // A quarantine ends with a look that finds the log whole, and not with one that finds nothing.
+            let is_quarantined = matches!(self.show.borrow().standing, Standing::Quarantined(_));
+            if !is_quarantined {
+                self.stand(Standing::Unknown(why));
+            }
         }
     }
 

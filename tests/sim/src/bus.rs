@@ -1,9 +1,11 @@
 //! The bus as a model: a topic a shard, in the order of publication, repeats included.
 //!
 //! What is acknowledged is on the topic; of a publication that failed any prefix is. Two publishers interleave. Old
-//! records leave. An answer may begin earlier than asked and may lack records; its positions tell.
+//! records leave. An answer may begin earlier than asked and may lack records; its positions tell. Records of a life that
+//! has ended stay on the topic and are not given.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -21,8 +23,14 @@ const WAIT_MS: u64 = 1_000;
 /// How many records earlier an answer begins at most.
 const EARLIER: u64 = 12;
 
+/// A record, and the life its shard was in when it was handed over.
+type Record = (u32, StoredEvent);
+type Topics = BTreeMap<ShardNumber, Vec<Record>>;
+
 struct Kept {
-    topics: Mutex<BTreeMap<ShardNumber, Vec<StoredEvent>>>,
+    topics: Mutex<Topics>,
+    /// The life that the log is in, which readers ask it for.
+    life: AtomicU32,
     moved: Notify,
 }
 
@@ -41,6 +49,7 @@ impl SimBus {
         Self {
             kept: Arc::new(Kept {
                 topics: Mutex::new(shards.map(|entry| (entry.number, Vec::new())).collect()),
+                life: AtomicU32::new(1),
                 moved: Notify::new(),
             }),
             clock,
@@ -57,7 +66,12 @@ impl SimBus {
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<ShardNumber, Vec<StoredEvent>>> {
+    /// The log is in this life from now on.
+    pub fn begin_life(&self, life: u32) {
+        self.kept.life.store(life, Ordering::SeqCst);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Topics> {
         self.kept.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -74,7 +88,10 @@ impl SimBus {
     }
 
     /// What an answer holds of a topic: what is behind `after`, as far as the way lets it through.
-    fn answer(&self, topic: &[StoredEvent], after: u64, limit: usize) -> Vec<StoredEvent> {
+    fn answer(&self, topic: &[Record], after: u64, limit: usize) -> Vec<StoredEvent> {
+        let now = self.kept.life.load(Ordering::SeqCst);
+        let of_now = topic.iter().filter(|(life, _)| *life == now);
+        let topic: Vec<&StoredEvent> = of_now.map(|(_, record)| record).collect();
         let Some(mut start) = topic.iter().position(|record| record.position > after) else {
             return Vec::new();
         };
@@ -85,7 +102,8 @@ impl SimBus {
             let earlier = weather.sim().draw(|dice| dice.between(1, EARLIER));
             start = start.saturating_sub(usize::try_from(earlier).unwrap_or(0));
         }
-        let mut answer: Vec<StoredEvent> = topic[start..].iter().take(limit).cloned().collect();
+        let answer = topic[start..].iter().take(limit);
+        let mut answer: Vec<StoredEvent> = answer.map(|record| (*record).clone()).collect();
         if let Some(weather) = weather
             && weather.strikes("bus-lost", |odds| odds.bus_loses)
         {
@@ -107,7 +125,7 @@ impl Publisher for SimBus {
     async fn publish(
         &self,
         shard: ShardNumber,
-        _incarnation: u32,
+        incarnation: u32,
         records: &[StoredEvent],
     ) -> Result<(), PublishError> {
         if records.len() > MAX_PUBLISH {
@@ -119,7 +137,7 @@ impl Publisher for SimBus {
         let prefix = self.prefix(records.len()).await;
         let arrived = &records[..prefix.unwrap_or(records.len()).min(records.len())];
         if let Some(topic) = self.locked().get_mut(&shard) {
-            topic.extend(arrived.iter().cloned());
+            topic.extend(arrived.iter().map(|record| (incarnation, record.clone())));
             let leaves = self
                 .weather
                 .as_ref()

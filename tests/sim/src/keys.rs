@@ -8,12 +8,18 @@ use vaultstream_domain::ports::{AccountKeys, Signing};
 use vaultstream_event_schemas::chain::Plan;
 use vaultstream_event_schemas::{AccountId, id};
 
+use crate::acts::{Acts, Signed, What};
 use crate::chain::CHAIN_ID;
+use crate::marks::SimMarks;
 use crate::weather::Weather;
 
-/// Keys through weather.
+/// Keys through weather. What they sign is told, and whether a mark had it.
 #[derive(Clone)]
-pub struct SimKeys(pub Weather);
+pub struct SimKeys {
+    weather: Weather,
+    acts: Acts,
+    marks: SimMarks,
+}
 
 fn key_of(account: AccountId) -> SigningKey {
     let mut scalar = [1_u8; 32];
@@ -40,9 +46,14 @@ fn refused(why: impl std::fmt::Display) -> KeyError {
 }
 
 impl SimKeys {
+    /// Keys that tell `acts` and look into `marks`, without weather.
+    pub const fn new(weather: Weather, acts: Acts, marks: SimMarks) -> Self {
+        Self { weather, acts, marks }
+    }
+
     async fn way(&self) -> Result<(), KeyError> {
-        self.0.latency().await;
-        if self.0.strikes("keys-failed", |odds| odds.keys_fail) {
+        self.weather.latency().await;
+        if self.weather.strikes("keys-failed", |odds| odds.keys_fail) {
             return Err(KeyError::Store {
                 doing: "answer",
                 source: "the simulated keystore failed".into(),
@@ -75,9 +86,15 @@ impl Signing for SimKeys {
             .map_err(refused)?;
         let mut bytes = signature.to_bytes().to_vec();
         bytes.push(recovery.to_byte());
-        Ok(Signature {
-            digest: format!("{digest:#x}"),
-            bytes,
-        })
+        let digest = format!("{digest:#x}");
+        let signed = Signed {
+            account: request.account,
+            slot: plan.nonce,
+            wei: plan.value.to_u128().unwrap_or(u128::MAX),
+            is_marked: self.marks.has(&digest),
+            digest: digest.clone(),
+        };
+        self.acts.did(self.weather.sim().now_us(), What::Signed(signed));
+        Ok(Signature { digest, bytes })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! What was answered is kept for ever; a batch whose answer is not heard may be written now, later, or not at all, and
 //! is written whole commands at a time, dense and in commit order. It passes the port's conformance suite. Outside of
-//! the simulation (no weather) nothing fails and nothing takes time.
+//! the simulation (no weather) nothing fails and nothing takes time. While no process lives it can be put back to what it
+//! was, whole commands at a time.
 
 mod shards;
 mod validate;
@@ -16,9 +17,10 @@ use vaultstream_domain::ports::event_log::{
     AppendCommand, AppendOutcome, Head, LogError, MAX_READ, Snapshot,
 };
 use vaultstream_domain::ports::{Clock, EventLog};
-use vaultstream_event_schemas::envelope::StoredEvent;
+use vaultstream_event_schemas::envelope::{Hash, StoredEvent};
 use vaultstream_event_schemas::{Family, Registry, ShardNumber, StreamId, Timestamp};
 
+use crate::acts::Acts;
 use crate::sched::Life;
 use crate::weather::Weather;
 use shards::Shards;
@@ -33,6 +35,7 @@ struct Kept {
     registry: Arc<Registry>,
     shards: Mutex<Shards>,
     moved: Notify,
+    acts: Acts,
 }
 
 /// How a handle reaches what is kept.
@@ -77,6 +80,7 @@ impl SimLog {
                 registry: Arc::new(registry),
                 shards: Mutex::new(shards),
                 moved: Notify::new(),
+                acts: Acts::default(),
             }),
             clock,
             way: None,
@@ -103,9 +107,52 @@ impl SimLog {
         self.locked().read_shard(shard, 0, usize::MAX)
     }
 
+    /// What was done here and elsewhere that leads to a payment.
+    pub fn acts(&self) -> Acts {
+        self.kept.acts.clone()
+    }
+
+    /// The life that every shard is in.
+    pub fn life(&self) -> u32 {
+        self.locked().life()
+    }
+
+    /// How many commands have written something.
+    pub fn written(&self) -> usize {
+        self.locked().written()
+    }
+
+    /// Where a shard stands, now.
+    pub fn head(&self, shard: ShardNumber) -> Option<Head> {
+        self.locked().head(shard)
+    }
+
+    /// The hash of the event at a position; zeros at 0, none beyond the end.
+    pub fn hash_at(&self, shard: ShardNumber, position: u64) -> Option<Hash> {
+        self.locked().hash_at(shard, position)
+    }
+
+    /// Makes the log what it was when so many commands had written, in the life it is in; answers how many events each
+    /// shard has kept. Nobody has it open.
+    pub fn put_back(&self, commands: usize) -> BTreeMap<ShardNumber, u64> {
+        self.locked().put_back(commands)
+    }
+
+    /// Begins the next life of every shard, as a restore does; answers which. Nobody has it open.
+    pub fn begin_life(&self) -> u32 {
+        self.locked().begin_life()
+    }
+
     fn write(&self, batch: &[AppendCommand], now: Option<Timestamp>) -> Vec<AppendOutcome> {
         let now = now.unwrap_or_else(|| self.clock.now());
-        let outcomes = self.locked().append(batch, now);
+        let (outcomes, fresh) = {
+            let mut shards = self.locked();
+            (shards.append(batch, now), shards.fresh())
+        };
+        let at_us = self.clock.now().as_micros();
+        fresh
+            .iter()
+            .for_each(|event_type| self.kept.acts.wrote(at_us, event_type));
         self.kept.moved.notify_waiters();
         outcomes
     }

@@ -14,6 +14,7 @@ use vaultstream_event_schemas::chain::{
 };
 use vaultstream_event_schemas::{Amount, AssetId};
 
+use crate::acts::Acts;
 use crate::chain::{Mined, SimChain, wei};
 use crate::sched::Life;
 use crate::weather::Weather;
@@ -33,6 +34,8 @@ pub struct SimNode {
     pub(crate) network: Life,
     /// What happens to broadcasts, one after the other; when it is empty the weather decides.
     pub(crate) script: Script,
+    /// Told of every broadcast.
+    pub(crate) acts: Acts,
 }
 
 fn silent() -> NodeError {
@@ -41,12 +44,13 @@ fn silent() -> NodeError {
 
 impl SimNode {
     /// A node over a chain.
-    pub const fn new(chain: SimChain, weather: Weather, network: Life, script: Script) -> Self {
+    pub const fn new(chain: SimChain, weather: Weather, network: Life, script: Script, acts: Acts) -> Self {
         Self {
             chain,
             weather,
             network,
             script,
+            acts,
         }
     }
 

@@ -22,6 +22,13 @@ impl Observer for Noted {
             Fact::Fetched { duplicate, .. } if *duplicate > 0 => {
                 self.0.note("duplicate", format_args!("{duplicate}"));
             }
+            Fact::Marked { number, binds, .. } => {
+                self.0.note("marked", format_args!("{number} with {binds} binds"));
+            }
+            Fact::MarkUnwritten { why } => self.0.note("mark-unwritten", format_args!("{why}")),
+            Fact::MarkUnread { why } => self.0.note("mark-unread", format_args!("{why}")),
+            Fact::Rewound { why: Some(why) } => self.0.note("quarantine", format_args!("{why}")),
+            Fact::Rewound { why: None } => self.0.note("open", format_args!("the log holds its mark")),
             Fact::Panicked { use_case } => self.0.note("use-case-panic", format_args!("{use_case}")),
             _ => {}
         }

@@ -3,14 +3,15 @@
 //! Their programs never die and never give up: whoever gets no clear answer asks again, another process perhaps, with
 //! the same ids. What they were told is recorded and held against the log at the end.
 
+mod again;
 mod ask;
 mod listen;
 mod read;
 mod record;
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
-use vaultstream_domain::Transact;
 use vaultstream_domain::execution::{Slots, spendable};
 use vaultstream_domain::organization::{OrganizationCommand, RegisterOrganization};
 use vaultstream_domain::ports::{Clock, EventLog, Ids};
@@ -19,7 +20,9 @@ use vaultstream_domain::vault::{Account, CreateVault};
 use vaultstream_event_schemas::organization::v1::Approval;
 use vaultstream_event_schemas::transfer::v1::Requested;
 use vaultstream_event_schemas::vault::v1::{AccountAdded, Tier, VaultCreated};
-use vaultstream_event_schemas::{AccountId, Amount, Family, OrganizationId, TransferId, VaultId, id};
+use vaultstream_event_schemas::{
+    AccountId, Amount, CommandId, Family, OrganizationId, TransferId, VaultId, id,
+};
 
 use crate::chain::{self, ETHER, native};
 use crate::sched::PEOPLE;
@@ -36,6 +39,9 @@ const ASKING_MS: u64 = 6_000;
 /// Of a thousand transfers, so many are withdrawn.
 const WITHDRAWN: u64 = 120;
 
+/// A request as it was sent; sent again, it is the same.
+type Sent = (CommandId, Arc<RequestTransfer>);
+
 /// The tenant.
 pub struct People {
     world: Arc<World>,
@@ -46,6 +52,9 @@ pub struct People {
     pub organization: OrganizationId,
     vault: VaultId,
     accounts: Vec<AccountId>,
+    sent: Mutex<BTreeMap<TransferId, Sent>>,
+    /// Transfers whose end they had seen when the log was put back.
+    ended: Mutex<BTreeSet<TransferId>>,
 }
 
 impl People {
@@ -79,6 +88,8 @@ impl People {
             organization,
             vault,
             accounts,
+            sent: Mutex::default(),
+            ended: Mutex::default(),
         })
     }
 
@@ -96,11 +107,13 @@ impl People {
         }
     }
 
-    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts something that they do.
+    pub(crate) fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.world.sim.spawn(PEOPLE, name, Box::pin(task));
     }
 
-    async fn found(self: Arc<Self>) {
+    /// Makes organization, vault and accounts; where they are already, nothing changes.
+    async fn establish(&self) {
         let approval = if self.world.plan.is_approved_by_people {
             Approval::One
         } else {
@@ -129,6 +142,10 @@ impl People {
             accounts: self.accounts.iter().map(added).collect(),
         };
         self.ask(Arc::new(create)).await;
+    }
+
+    async fn found(self: Arc<Self>) {
+        self.establish().await;
         for account in self.accounts.clone() {
             self.fund(account).await;
         }
@@ -146,7 +163,12 @@ impl People {
             }
             self.here.sleep_ms(LOOK_MS).await;
         };
-        self.world.chain.give(&address, GIVEN);
+        let given = if self.world.plan.is_tight {
+            u128::from(self.world.plan.transfers) * ETHER + ETHER / 2
+        } else {
+            GIVEN
+        };
+        self.world.chain.give(&address, given);
         loop {
             let state = self.world.load::<Account>(account);
             let slots = self.world.load::<Slots>(account.slots());
@@ -181,15 +203,24 @@ impl People {
             vault: self.vault,
         };
         self.record.asked(Asked { transfer, wei });
-        let request = RequestTransfer {
+        let request = Arc::new(RequestTransfer {
             transfer,
             organization: self.organization,
             request,
-        };
-        if !self.ask(Arc::new(request)).await {
+        });
+        let command = CommandId::from_uuid(self.here.next());
+        again::locked(&self.sent).insert(transfer, (command, request.clone()));
+        self.request(command, request, is_withdrawn).await;
+    }
+
+    /// Asks for a transfer until it is taken, and does what people do about it.
+    async fn request(&self, command: CommandId, request: Arc<RequestTransfer>, is_withdrawn: bool) {
+        let transfer = request.transfer;
+        if !self.ask_to_pay(command, request).await {
             self.record.refused(transfer);
             return;
         }
+        self.record.taken(transfer);
         if is_withdrawn {
             let reason = "changed our mind".to_owned();
             self.change(transfer, TransferCommand::Cancel { reason }).await;
@@ -200,14 +231,20 @@ impl People {
     }
 
     async fn change(&self, transfer: TransferId, command: TransferCommand) -> bool {
+        let sent = again::locked(&self.sent).get(&transfer).cloned();
+        let Some(account) = sent.map(|(_, request)| request.request.account) else {
+            return false;
+        };
         let change = ChangeTransfer {
             transfer,
+            account,
             organization: self.organization,
             vault: self.vault,
             expected: None,
             command,
         };
-        self.ask(Arc::new(change) as Arc<dyn Transact>).await
+        let command = CommandId::from_uuid(self.here.next());
+        self.ask_to_pay(command, Arc::new(change)).await
     }
 
     /// Approves it once it waits for that, or has gone another way.

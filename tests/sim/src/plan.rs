@@ -5,6 +5,7 @@ use vaultstream_event_schemas::Family;
 use crate::chain;
 use crate::dice::Dice;
 use crate::node::mischief::Mischief;
+use crate::rewind::Rewind;
 use crate::weather::Odds;
 
 /// The planted bugs, and who plants them.
@@ -35,9 +36,18 @@ pub struct Plan {
     pub odds: Odds,
     /// What happens to the first broadcasts, before the odds decide.
     pub script: Vec<Mischief>,
+    /// When and how the log is put back.
+    pub rewinds: Vec<Rewind>,
+    /// After that, whether people send everything again, or only what they do not know the end of.
+    pub is_all_again: bool,
+    /// Whether accounts are given hardly more than what is paid.
+    pub is_tight: bool,
     /// The bug that is planted.
     pub bug: Option<Bug>,
 }
+
+/// Of a thousand seeds, so many have a log that is put back.
+const REWOUND: u64 = 300;
 
 impl Plan {
     /// The plan of a seed.
@@ -45,7 +55,7 @@ impl Plan {
         // Another stream of numbers than the run itself draws from.
         let mut dice = Dice::new(seed ^ 0x5eed_5eed_5eed_5eed);
         let is_embedded = dice.chance(300);
-        Self {
+        let mut plan = Self {
             processes: if is_embedded {
                 1
             } else {
@@ -61,8 +71,21 @@ impl Plan {
             is_whole: true,
             odds: Odds::drawn(&mut dice),
             script: Vec::new(),
+            rewinds: Vec::new(),
+            is_all_again: false,
+            is_tight: false,
             bug: None,
+        };
+        if dice.chance(REWOUND) {
+            let times = if dice.chance(300) { 2 } else { 1 };
+            plan.rewinds = (0..times)
+                .map(|_| Rewind::drawn(&mut dice, plan.storm_us))
+                .collect();
+            plan.rewinds.sort_by_key(|rewind| rewind.at_us);
+            plan.is_all_again = dice.chance(400);
+            plan.is_tight = dice.chance(300);
         }
+        plan
     }
 
     /// The log's families.

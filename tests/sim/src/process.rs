@@ -11,8 +11,11 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::ports::{Bus, Clock, EventLog, Ids, Rng, Spawn, ViewStore};
+use vaultstream_kernel::mark::{MarkOptions, MarkPorts};
 use vaultstream_kernel::tailer::TailOptions;
-use vaultstream_kernel::{Executor, LogBus, Options, Ports, Relay, RelayOptions, RelayPorts, Tailer};
+use vaultstream_kernel::{
+    Executor, LogBus, Marking, Options, Ports, Relay, RelayOptions, RelayPorts, Tailer,
+};
 use vaultstream_projectors::projector::{Projector, ProjectorOptions, ProjectorParts};
 use vaultstream_projectors::{
     ExecutorSwitch, Generations, Reads, ReadsParts, Unobserved, Watermarks, switched,
@@ -21,10 +24,12 @@ use vaultstream_query_api::hub::{Hub, HubParts};
 use vaultstream_query_api::observer::Unobserved as Unheard;
 
 use crate::chain;
+use crate::marks::NoCheckpoints;
 use crate::noted::Noted;
-use crate::sched::{Life, NATURE};
+use crate::sched::Life;
 use crate::surroundings::Surroundings;
 use crate::world::{Door, World};
+pub use work::chain_of;
 
 /// Pause before a start that failed is tried again, in milliseconds.
 const AGAIN_MS: u64 = 300;
@@ -50,9 +55,8 @@ pub fn start(world: &Arc<World>, slot: usize, life: Life, dead: CancellationToke
         life,
         skew_us,
     });
-    let engine = if world.plan.is_embedded { life } else { NATURE };
     let process = Process {
-        log: Arc::new(world.log.reached(&world.weather, engine)),
+        log: Arc::new(world.log.reached(&world.weather, world.engine(life))),
         world: Arc::clone(world),
         slot,
         life,
@@ -89,6 +93,8 @@ impl Process {
             observer: self.noted(),
         };
         let executor = Executor::start(options(), ports, stop.clone());
+        let ports = mark_ports(&self.world, self.life, self.log.clone(), self.clock());
+        let marking = Marking::start(ports, MarkOptions::default(), self.here.as_ref(), &stop).await;
         let (reads, parts) = self.views(&executor).await;
         if self.world.plan.is_whole {
             let (stopped, clock) = (stop.clone(), self.clock());
@@ -101,12 +107,13 @@ impl Process {
             self.here.spawn("projectors", Box::pin(keep));
         }
         self.relay(&stop);
-        work::start(&self, &executor, &reads, &stop);
+        work::start(&self, &executor, &marking, &reads, &stop);
         let hub = self.hub(&reads).await;
         let door = Door {
             executor,
             reads,
             hub,
+            marks: marking.standing(),
             dead: self.dead.clone(),
         };
         self.world.open(self.slot, self.life, door);
@@ -120,11 +127,7 @@ impl Process {
                 Err(_) => self.here.sleep_ms(AGAIN_MS).await,
             }
         };
-        let engine = if self.world.plan.is_embedded {
-            self.life
-        } else {
-            NATURE
-        };
+        let engine = self.world.engine(self.life);
         let store: Arc<dyn ViewStore> = Arc::new(self.world.views.reached(&self.world.weather, engine));
         let watermarks = Arc::new(Watermarks::default());
         let ids: Arc<dyn Ids> = self.here.clone();
@@ -208,8 +211,20 @@ impl Process {
     }
 }
 
+/// What marking and looking at marks runs on, as a process reaches it.
+pub fn mark_ports(world: &World, life: Life, log: Arc<dyn EventLog>, clock: Arc<dyn Clock>) -> MarkPorts {
+    MarkPorts {
+        log,
+        marks: Arc::new(world.marks.reached(&world.weather, world.engine(life))),
+        checkpoints: Arc::new(NoCheckpoints),
+        seal: world.seal.clone(),
+        clock,
+        observer: Arc::new(Noted(world.sim.clone())),
+    }
+}
+
 /// Small bounds, so that a few commands meet them.
-fn options() -> Options {
+pub fn options() -> Options {
     Options {
         queue: 8,
         line: 16,

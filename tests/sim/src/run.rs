@@ -8,7 +8,9 @@ use vaultstream_domain::ports::Clock;
 use crate::check;
 use crate::people::People;
 use crate::plan::Plan;
+use crate::rewind;
 use crate::sched::{Ended, NATURE, Sim};
+use crate::standing;
 use crate::surroundings::Surroundings;
 use crate::world::World;
 
@@ -52,6 +54,8 @@ pub fn run_plan(seed: u64, plan: Plan, is_told: bool) -> Outcome {
     let (chain, weather, block_us) = (world.chain.clone(), world.weather.clone(), world.plan.block_us);
     sim.spawn(NATURE, "chain", Box::pin(chain.live(weather, block_us)));
     breakers(&world);
+    standing::watch(&world);
+    rewind::start(&world, &people);
     let start = sim.now_us();
     let storm = sim.run(LOOK_US, world.plan.storm_us, || false);
     world.weather.calm_down();

@@ -50,6 +50,12 @@ pub struct Odds {
     pub pause_ms: u64,
     /// How wrong a process's clock stands at most, in microseconds.
     pub skew_us: u64,
+    /// Marks cannot be read, or one is torn and was never there.
+    pub mark_fails: u64,
+    /// A mark is kept and its answer lost.
+    pub mark_unheard: u64,
+    /// A mark cannot be kept and is kept later all the same.
+    pub mark_late: u64,
 }
 
 impl Odds {
@@ -83,6 +89,9 @@ impl Odds {
             pause_ms: of(8_000),
             skew_us: of(5_000_000),
             latency_us: 200 + of(30_000),
+            mark_fails: of(60),
+            mark_unheard: of(120),
+            mark_late: of(80),
         }
     }
 }

@@ -297,6 +297,7 @@ impl<'n> World<'n> {
     pub async fn change(&self, transfer: TransferId, command: TransferCommand) -> Result<(), ExecuteError> {
         self.run(ChangeTransfer {
             transfer,
+            account: self.account,
             organization: self.organization,
             vault: self.vault,
             expected: None,

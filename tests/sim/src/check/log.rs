@@ -53,6 +53,9 @@ pub(super) fn check(world: &World, people: &People, found: &mut Vec<String>) {
         }
     }
     for asked in people.record.open() {
+        if people.record.is_forgotten(asked.transfer) {
+            continue;
+        }
         let stream: StreamId = asked.transfer.into();
         let requests = events
             .iter()
@@ -64,14 +67,15 @@ pub(super) fn check(world: &World, people: &People, found: &mut Vec<String>) {
     }
 }
 
-/// Positions are dense, clocks go on, and every event stands on the one before it.
+/// Positions are dense, clocks go on, lives only rise, and every event stands on the one before it.
 fn chains(events: &[StoredEvent], found: &mut Vec<String>) {
     let mut streams: BTreeMap<StreamId, (u64, Hash)> = BTreeMap::new();
     let mut last: Option<&StoredEvent> = None;
     for event in events {
         let before = last.filter(|before| before.envelope.shard == event.envelope.shard);
         let is_next = before.map_or(event.position == 1, |before| {
-            event.position == before.position + 1 && event.hlc > before.hlc
+            let is_later = event.envelope.incarnation >= before.envelope.incarnation;
+            event.position == before.position + 1 && event.hlc > before.hlc && is_later
         });
         let (sequence, hash) = streams
             .get(&event.envelope.stream)

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use vaultstream_domain::ports::view_store::ViewRef;
 use vaultstream_domain::ports::{EventLog, ViewStore};
 use vaultstream_event_schemas::Family;
+use vaultstream_event_schemas::token::Place;
 use vaultstream_projectors::dump::dump;
 use vaultstream_projectors::lane::{Decoded, Lane, LaneParts};
 use vaultstream_projectors::views::{tables_of, view};
@@ -32,8 +33,11 @@ pub(super) fn is_caught_up(world: &World) -> bool {
         let marks = world.views.watermarks(&at).now_or_never();
         let marks = marks.and_then(Result::ok).unwrap_or_default();
         registry.shards_of(&family).all(|shard| {
-            let head = world.log.events(shard).len() as u64;
-            head == 0 || marks.get(&shard).is_some_and(|mark| mark.position == head)
+            let place = world.log.head(shard).map(|head| Place {
+                incarnation: head.incarnation,
+                position: head.position,
+            });
+            place.is_none_or(|place| place.position == 0) || marks.get(&shard).copied() == place
         })
     })
 }
@@ -65,9 +69,18 @@ fn difference(name: ViewName, family: &Family, kept: &[String], folded: &[String
     )
 }
 
+/// A line as it is compared. Two shards meet in the activity of a vault: of two events with one clock either may be the last,
+/// and only its position tells which it was.
+fn comparable(line: &str) -> String {
+    match line.split_once(",\"pos\":") {
+        Some((before, _)) if line.contains("\"table\":\"activity\"") => before.to_owned(),
+        _ => line.to_owned(),
+    }
+}
+
 fn lines(store: &SimViews, name: ViewName, at: &ViewRef) -> Option<Vec<String>> {
     let mut lines = Vec::new();
-    let mut sink = |line: &[u8]| lines.push(String::from_utf8_lossy(line).into_owned());
+    let mut sink = |line: &[u8]| lines.push(comparable(&String::from_utf8_lossy(line)));
     dump(store, view(name).as_ref(), at, &mut sink)
         .now_or_never()?
         .ok()?;
@@ -91,7 +104,7 @@ fn fold(world: &World, name: ViewName, family: &Family, at: &ViewRef) -> Option<
             shard,
             cache_rows: 100_000,
         };
-        let mut lane = Lane::open(parts, 1).now_or_never()?.ok()?;
+        let mut lane = Lane::open(parts, world.log.life()).now_or_never()?.ok()?;
         let events = world.log.events(shard).into_iter();
         let batch: Vec<Decoded> = events
             .map(|stored| {

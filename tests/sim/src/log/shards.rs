@@ -1,4 +1,5 @@
-//! What the log holds: events by shard and by stream, judged and numbered command by command.
+//! What the log holds: events by shard and by stream, judged and numbered command by command; and how it is put back to
+//! what it was when some of those commands had been written.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use vaultstream_event_schemas::clock::{Hlc, Timestamp};
 use vaultstream_event_schemas::envelope::{GENESIS, Hash, StoredEvent};
 use vaultstream_event_schemas::{Registry, ShardNumber, StreamId};
 
-/// The first life of every shard; nothing is restored in the simulation.
-const INCARNATION: u32 = 1;
+/// The first life of every shard.
+const FIRST_LIFE: u32 = 1;
 
 #[derive(Default)]
 struct Shard {
@@ -22,6 +23,12 @@ pub(super) struct Shards {
     /// Where the events of a stream stand in its shard, counted from 0.
     streams: BTreeMap<StreamId, Vec<usize>>,
     snapshots: BTreeMap<(StreamId, u32), Snapshot>,
+    /// The life that all shards are in.
+    life: u32,
+    /// Commands that wrote something, in the order they did: the shard, and how many events.
+    commands: Vec<(ShardNumber, usize)>,
+    /// Types of events that were written since somebody asked.
+    fresh: Vec<String>,
 }
 
 /// A page: those behind the first `after`, at most `limit`.
@@ -38,12 +45,68 @@ impl Shards {
             shards: shards.map(|entry| (entry.number, Shard::default())).collect(),
             streams: BTreeMap::new(),
             snapshots: BTreeMap::new(),
+            life: FIRST_LIFE,
+            commands: Vec::new(),
+            fresh: Vec::new(),
         }
+    }
+
+    pub(super) const fn life(&self) -> u32 {
+        self.life
+    }
+
+    /// How many commands have written something.
+    pub(super) const fn written(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Types of events that were written since this was asked last.
+    pub(super) fn fresh(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Makes it what it was when so many commands had written; answers how many events each shard has kept.
+    pub(super) fn put_back(&mut self, commands: usize) -> BTreeMap<ShardNumber, u64> {
+        self.commands.truncate(commands);
+        let mut kept: BTreeMap<ShardNumber, usize> = self.shards.keys().map(|shard| (*shard, 0)).collect();
+        for (shard, events) in &self.commands {
+            *kept.entry(*shard).or_default() += events;
+        }
+        self.streams.clear();
+        self.snapshots.clear();
+        for (number, shard) in &mut self.shards {
+            shard
+                .events
+                .truncate(kept.get(number).copied().unwrap_or_default());
+            shard.hlc = shard.events.last().map(|event| event.hlc).unwrap_or_default();
+            for (at, event) in shard.events.iter().enumerate() {
+                self.streams.entry(event.envelope.stream).or_default().push(at);
+            }
+        }
+        kept.into_iter()
+            .map(|(shard, events)| (shard, events as u64))
+            .collect()
+    }
+
+    /// Begins the next life of every shard.
+    pub(super) const fn begin_life(&mut self) -> u32 {
+        self.life += 1;
+        self.life
+    }
+
+    /// The hash of the event at a position; zeros at 0.
+    pub(super) fn hash_at(&self, shard: ShardNumber, position: u64) -> Option<Hash> {
+        let Some(before) = position.checked_sub(1) else {
+            return Some([0; 32]);
+        };
+        let events = &self.shards.get(&shard)?.events;
+        let event = events.get(usize::try_from(before).ok()?)?;
+        Some(event.hash)
     }
 
     pub(super) fn head(&self, shard: ShardNumber) -> Option<Head> {
         self.shards.get(&shard).map(|shard| Head {
-            incarnation: INCARNATION,
+            incarnation: self.life,
             position: shard.events.len() as u64,
             hlc: shard.hlc,
         })
@@ -115,6 +178,7 @@ impl Shards {
         for part in &command.streams {
             self.insert(command.shard, part, now, &mut hlcs);
         }
+        self.commands.push((command.shard, hlcs.len()));
         AppendOutcome::Committed {
             first: head.position + 1,
             last: head.position + hlcs.len() as u64,
@@ -129,6 +193,7 @@ impl Shards {
             shard.hlc = shard.hlc.next(now);
             hlcs.push(shard.hlc);
             places.push(shard.events.len());
+            self.fresh.push(event.envelope.event_type.clone());
             shard.events.push(StoredEvent {
                 position: shard.events.len() as u64 + 1,
                 hlc: shard.hlc,

@@ -8,6 +8,7 @@ use vaultstream_infra_chain_evm::classify::classify;
 
 use super::SimNode;
 use super::mischief::{Mischief, WORDS};
+use crate::acts::What;
 use crate::chain::SimChain;
 
 /// What the node does with bytes that arrive; its words when it does not take them.
@@ -48,6 +49,8 @@ fn words(index: usize) -> BroadcastAnswer {
 
 impl SimNode {
     pub(super) async fn take(&self, transaction: &RawTransaction) -> BroadcastAnswer {
+        let sent = What::Sent(transaction.txid.clone());
+        self.acts.did(self.weather.sim().now_us(), sent);
         self.weather.latency().await;
         let mischief = self.script.next().unwrap_or_else(|| {
             if self

@@ -17,9 +17,19 @@ impl People {
     /// Asks a process, and another one, until it is done or refused. Answers whether it was done.
     pub(super) async fn ask(&self, use_case: Arc<dyn Transact>) -> bool {
         let command = CommandId::from_uuid(self.here.next());
+        self.until_clear(command, use_case, false).await
+    }
+
+    /// The same for requests and what is decided about them, under a command that may have been sent before: a process that is in
+    /// quarantine refuses it for the time being.
+    pub(super) async fn ask_to_pay(&self, command: CommandId, use_case: Arc<dyn Transact>) -> bool {
+        self.until_clear(command, use_case, true).await
+    }
+
+    async fn until_clear(&self, command: CommandId, use_case: Arc<dyn Transact>, pays: bool) -> bool {
         let name = use_case.name();
         loop {
-            match self.once(command, &use_case).await {
+            match self.once(command, &use_case, pays).await {
                 Some(Ok(committed)) => {
                     self.world.sim.note("ack", format_args!("{name}"));
                     self.record.acknowledged(Ack {
@@ -45,8 +55,14 @@ impl People {
         &self,
         command: CommandId,
         use_case: &Arc<dyn Transact>,
+        pays: bool,
     ) -> Option<Result<Committed, ExecuteError>> {
         let door = self.world.door()?;
+        if pays && (door.marks.quarantine().is_some() || door.marks.is_unseen()) {
+            let name = use_case.name();
+            self.world.sim.note("quarantined", format_args!("{name}"));
+            return None;
+        }
         let context = CommandContext {
             actor: Actor::system("people"),
             command,

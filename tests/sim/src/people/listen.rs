@@ -1,9 +1,10 @@
-//! Listening: a subscriber who goes on from its cursor, at another process when the first one dies.
+//! Listening: a subscriber who goes on from its cursor, at another process when the first one dies, and begins anew when
+//! its cursor is of another life of the log.
 
 use futures::FutureExt;
 use vaultstream_domain::ports::{Clock, EventLog, ViewStore};
-use vaultstream_event_schemas::ShardNumber;
 use vaultstream_event_schemas::token::{Place, Positions};
+use vaultstream_event_schemas::{ErrorCode, ShardNumber};
 use vaultstream_projectors::ViewName;
 use vaultstream_query_api::hub::{Delivery, Reader, Topic};
 
@@ -16,19 +17,25 @@ const RESTLESS: u64 = 15;
 impl People {
     /// Listens for ever: the first listener from the beginning of the log, the others from when they come.
     pub(super) async fn listen(&self, listener: usize) {
-        let mut cursor = (listener == 0).then(Positions::default);
+        let first = || (listener == 0).then(Positions::default);
+        let mut cursor = first();
+        let topic = Topic {
+            organization: self.organization,
+            vault: None,
+        };
         loop {
-            let opened = self.world.door().and_then(|door| {
-                let hub = door.hub.clone()?;
-                let topic = Topic {
-                    organization: self.organization,
-                    vault: None,
-                };
-                Some((door, hub.read(topic, cursor.clone()).ok()?))
-            });
-            if let Some((door, reader)) = opened {
-                self.record.began(listener, reader.cursor().clone());
-                cursor = Some(self.follow(listener, &door, reader).await);
+            let door = self.world.door();
+            let opened = door.and_then(|door| Some((door.hub.clone()?.read(topic, cursor.clone()), door)));
+            match opened {
+                Some((Ok(reader), door)) => {
+                    self.record.began(listener, reader.cursor().clone());
+                    cursor = Some(self.follow(listener, &door, reader).await);
+                }
+                Some((Err(refusal), _)) if refusal.code == ErrorCode::CursorInvalid => {
+                    self.world.sim.note("cursor-of-another-life", format_args!(""));
+                    cursor = first();
+                }
+                Some((Err(_), _)) | None => {}
             }
             self.here.sleep_ms(LOOK_MS).await;
         }
@@ -63,6 +70,9 @@ impl People {
 
     /// What a subscriber is told, a query then finds: every view has folded it.
     fn is_folded(&self, shard: ShardNumber, place: Place) {
+        if self.world.rewound.is_undeclared() {
+            return;
+        }
         let registry = self.world.log.registry();
         let Some(entry) = registry.entry(shard) else {
             return;

@@ -21,12 +21,15 @@ const PATIENCE_MS: u64 = 3_000;
 
 impl People {
     pub(super) async fn look(&self) {
-        let mut seen: BTreeMap<TransferId, u64> = BTreeMap::new();
+        let mut seen: BTreeMap<(TransferId, u32), u64> = BTreeMap::new();
         loop {
             let pause = self.world.sim.draw(|dice| dice.between(1, PAUSE_MS));
             self.here.sleep_ms(pause).await;
             let known = self.record.requested();
             let picked = self.world.sim.draw(|dice| dice.one_of(&known).copied());
+            if self.world.rewound.is_undeclared() {
+                continue;
+            }
             if let (Some(door), Some((transfer, place))) = (self.world.door(), picked) {
                 tokio::select! {
                     biased;
@@ -42,10 +45,11 @@ impl People {
         door: &Door,
         transfer: TransferId,
         place: EventPlace,
-        seen: &mut BTreeMap<TransferId, u64>,
+        seen: &mut BTreeMap<(TransferId, u32), u64>,
     ) {
+        let life = self.world.log.life();
         let at_least = Place {
-            incarnation: 1,
+            incarnation: life,
             position: place.position,
         };
         let positions = Positions::one(transfer.shard(), at_least);
@@ -68,7 +72,7 @@ impl People {
         };
         self.record.has_read();
         let row = &found.row;
-        let last = seen.entry(transfer).or_default();
+        let last = seen.entry((transfer, life)).or_default();
         if row.pos < place.position || row.pos < *last {
             self.record.wrong(format!(
                 "{transfer} was read at {}, after {} was waited for and {last} was read",

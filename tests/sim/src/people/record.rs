@@ -7,6 +7,8 @@ use vaultstream_event_schemas::token::{Place, Positions};
 use vaultstream_event_schemas::{CommandId, ShardNumber, TransferId};
 use vaultstream_kernel::EventPlace;
 
+use crate::log::SimLog;
+
 /// A command that was acknowledged.
 #[derive(Debug, Clone)]
 pub struct Ack {
@@ -41,6 +43,8 @@ struct Inner {
     acks: Vec<Ack>,
     asked: Vec<Asked>,
     refused: BTreeSet<TransferId>,
+    taken: BTreeSet<TransferId>,
+    forgotten: BTreeSet<TransferId>,
     requested: BTreeMap<TransferId, EventPlace>,
     heard: BTreeMap<usize, Heard>,
     reads: u64,
@@ -62,6 +66,49 @@ impl Record {
 
     pub(super) fn refused(&self, transfer: TransferId) {
         self.locked().refused.insert(transfer);
+    }
+
+    /// The transfer was taken, or had been.
+    pub(super) fn taken(&self, transfer: TransferId) {
+        self.locked().taken.insert(transfer);
+    }
+
+    pub(super) fn is_taken(&self, transfer: TransferId) -> bool {
+        self.locked().taken.contains(&transfer)
+    }
+
+    /// The log has lost the transfer, and nobody will ask for it again.
+    pub(super) fn forgotten(&self, transfer: TransferId) {
+        self.locked().forgotten.insert(transfer);
+    }
+
+    /// Whether the log has lost the transfer, and nobody asks for it again.
+    pub fn is_forgotten(&self, transfer: TransferId) -> bool {
+        self.locked().forgotten.contains(&transfer)
+    }
+
+    /// The log has kept so many events of each shard: what was told of others counts no more.
+    pub(super) fn rewound(&self, kept: &BTreeMap<ShardNumber, u64>, log: &SimLog) {
+        let is_kept = |place: &EventPlace| {
+            let kept = kept.get(&place.stream.shard()).copied().unwrap_or_default();
+            place.position <= kept
+        };
+        let commands: BTreeSet<CommandId> = kept
+            .keys()
+            .flat_map(|shard| log.events(*shard))
+            .map(|event| event.envelope.command)
+            .collect();
+        let mut inner = self.locked();
+        inner.acks.retain(|ack| {
+            let had_effect = !ack.events.is_empty() || commands.contains(&ack.command);
+            ack.events.iter().all(is_kept) && had_effect
+        });
+        inner.requested.retain(|_, place| is_kept(place));
+    }
+
+    /// Listeners have to begin anew: what they heard is of another life.
+    pub(crate) fn listens_anew(&self) {
+        self.locked().heard.clear();
     }
 
     pub(super) fn acknowledged(&self, ack: Ack) {

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vaultstream_domain::ports::Spawn;
 use vaultstream_event_schemas::{Family, ShardNumber};
-use vaultstream_kernel::{Executor, LogBus};
+use vaultstream_kernel::{Executor, LogBus, Marking};
 use vaultstream_projectors::Reads;
 use vaultstream_workflows::advance_transfer::AdvanceTransfer;
 use vaultstream_workflows::chain_lane::{FeedLane, WatchAccounts};
 use vaultstream_workflows::open_account::OpenAccount;
-use vaultstream_workflows::{
-    Chain, ChainLane, LaneHandle, LaneOptions, NoBarrier, NoBoundary, Reactor, Services,
-};
+use vaultstream_workflows::{Chain, ChainLane, LaneHandle, LaneOptions, NoBoundary, Reactor, Services};
 
 use super::Process;
 use super::recover::Recovery;
@@ -21,23 +19,31 @@ use crate::chain;
 use crate::keys::SimKeys;
 use crate::node::SimNode;
 use crate::sched::NATURE;
+use crate::world::World;
 
 /// How often the lane asks for the head, in milliseconds.
 const POLL_MS: u64 = 300;
 
-fn services(process: &Process, executor: &Executor) -> Services {
-    let world = &process.world;
-    let keys = Arc::new(SimKeys(world.weather.clone()));
+/// The chain, through a node.
+pub fn chain_of(world: &World) -> Chain {
     let node = SimNode::new(
         world.chain.clone(),
         world.weather.clone(),
         NATURE,
         world.script.clone(),
+        world.log.acts(),
     );
-    let chain = Chain {
+    Chain {
         settings: chain::settings(),
         node: Arc::new(node),
-    };
+    }
+}
+
+fn services(process: &Process, executor: &Executor, marking: &Marking) -> Services {
+    let world = &process.world;
+    let keys = SimKeys::new(world.weather.clone(), world.log.acts(), world.marks.clone());
+    let keys = Arc::new(keys);
+    let chain = chain_of(world);
     Services {
         log: process.log.clone(),
         tailer: process.tailer(Arc::new(LogBus::new(process.log.clone()))),
@@ -47,15 +53,21 @@ fn services(process: &Process, executor: &Executor) -> Services {
         progress: Arc::new(world.notes.reached(&world.weather)),
         account_keys: keys.clone(),
         signing: keys,
-        barrier: Arc::new(NoBarrier),
+        barrier: Arc::new(marking.clone()),
         chains: Arc::new(BTreeMap::from([(chain.settings.id.clone(), chain)])),
         boundary: Arc::new(NoBoundary),
     }
 }
 
 /// Starts everything that reacts to events by acting.
-pub(super) fn start(process: &Process, executor: &Executor, reads: &Reads, stop: &CancellationToken) {
-    let services = services(process, executor);
+pub(super) fn start(
+    process: &Process,
+    executor: &Executor,
+    marking: &Marking,
+    reads: &Reads,
+    stop: &CancellationToken,
+) {
+    let services = services(process, executor, marking);
     let spawn: &dyn Spawn = process.here.as_ref();
     let registry = process.log.registry();
     let family = Family::Chain(chain::settings().slug);

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use vaultstream_domain::ports::Clock;
 use vaultstream_domain::ports::conformance::{
-    bus, event_log, leases, progress, publisher, sample, view_store,
+    bus, event_log, leases, note_list, progress, publisher, sample, view_store,
 };
+use vaultstream_domain::ports::note_list::NoteKind;
 use vaultstream_event_schemas::Registry;
 use vaultstream_infra_runtime::SystemClock;
 use vaultstream_kernel::LogBus;
 use vaultstream_sim::bus::SimBus;
 use vaultstream_sim::log::SimLog;
+use vaultstream_sim::marks::SimMarks;
 use vaultstream_sim::notes::SimNotes;
 use vaultstream_sim::views::SimViews;
 
@@ -74,6 +76,25 @@ impl leases::Harness for Models {
     async fn reopen(&self, leases: SimNotes) -> SimNotes {
         leases
     }
+}
+
+#[async_trait]
+impl note_list::Harness for Models {
+    type List = SimMarks;
+    fn kind(&self) -> NoteKind {
+        NoteKind::Mark
+    }
+    async fn fresh(&self) -> SimMarks {
+        SimMarks::new(clock())
+    }
+    async fn reopen(&self, list: SimMarks) -> SimMarks {
+        list
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_should_keep_the_contract() {
+    note_list::suite(&Models).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -59,6 +59,7 @@ fn case() -> impl Strategy<Value = (u64, Plan)> {
                 accounts: 1,
                 is_whole: false,
                 storm_us: 12_000_000,
+                rewinds: Vec::new(),
                 odds,
                 script,
                 ..Plan::of(seed)

@@ -10,28 +10,38 @@ use vaultstream_sim::{Outcome, run};
 /// What the everyday test runs.
 const EVERYDAY: Range<u64> = 0..120;
 /// What must have gone wrong somewhere among the everyday seeds, or they prove little.
-const STRIKES: [&str; 22] = [
+const STRIKES: [&str; 32] = [
     "append-again",
     "append-failed",
     "append-late",
     "append-unheard",
+    "behind-its-mark",
     "broadcast-muddled",
     "bus-lost",
     "bus-repeated",
     "conflict",
     "crash",
+    "cursor-of-another-life",
     "duplicate",
     "fetch-failed",
     "flush-late",
     "flush-torn",
+    "holds-its-mark",
     "keys-failed",
     "lease-unheard",
+    "mark-late",
+    "mark-torn",
+    "mark-unheard",
     "node-silent",
     "note-lost",
     "pause",
     "pool-forgot",
     "publish-failed",
+    "quarantine",
+    "quarantined",
     "refill",
+    "release-cut-off",
+    "released",
     "reorg",
 ];
 
