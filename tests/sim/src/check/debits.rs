@@ -11,13 +11,15 @@ use vaultstream_event_schemas::{ExecutionId, TransferStatus};
 use crate::people::{People, payee};
 use crate::world::World;
 
-/// Whether every transfer has come to its end.
+/// Whether every transfer has come to its end. One that was refused may be in the log all the same: another try of it was
+/// under way.
 pub(super) fn is_settled(world: &World, people: &People) -> bool {
-    let asked = people.record.all();
+    let (asked, open) = (people.record.all(), people.record.open());
     asked.len() as u64 == world.plan.transfers
-        && people.record.open().iter().all(|asked| {
+        && asked.iter().all(|asked| {
             let status = world.load::<Transfer>(asked.transfer).status;
-            status.is_some_and(TransferStatus::is_terminal) || people.record.is_forgotten(asked.transfer)
+            let is_over = !open.contains(asked) || people.record.is_forgotten(asked.transfer);
+            status.map_or(is_over, TransferStatus::is_terminal)
         })
 }
 
