@@ -22,9 +22,10 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use crate::checkpoint::digest;
 use crate::envelope::Hash;
 use crate::id::AccountId;
-use crate::mark::{MarkRef, MarkedBind, MarkedShard, digest};
+use crate::mark::{MarkRef, MarkedBind, MarkedShard};
 use crate::note::is_key_name;
 
 /// What the second line says.
