@@ -85,9 +85,15 @@ pub async fn open(config: &Config, roles: &Roles, clock: &Arc<dyn Clock>) -> Res
 
 type Lists = (Option<Arc<dyn NoteList>>, Option<Arc<dyn NoteList>>);
 
-/// Checkpoints and marks, for who seals, signs, or takes what is signed.
+/// Checkpoints and marks, for who seals, signs, takes what is signed, or lets it lapse.
 async fn lists(config: &Config, roles: &Roles) -> Result<Lists> {
-    let needs = [Role::Sealer, Role::CommandApi, Role::Watchers, Role::Migrate];
+    let needs = [
+        Role::Sealer,
+        Role::CommandApi,
+        Role::Workflows,
+        Role::Watchers,
+        Role::Migrate,
+    ];
     if !needs.iter().any(|role| roles.has(*role)) {
         return Ok((None, None));
     }

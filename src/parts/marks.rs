@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::observer::Observed;
 use crate::roles::{Role, Roles};
 
-/// Marks, and looks, in a process that signs or takes what is signed.
+/// Marks, and looks, in a process that signs, takes what is signed, or lets it lapse.
 pub async fn start(
     config: &Config,
     assembly: &Assembly,
@@ -20,7 +20,8 @@ pub async fn start(
     observed: &Arc<Observed>,
     stop: &CancellationToken,
 ) -> Result<Option<Marking>> {
-    if !(roles.has(Role::Watchers) || roles.has(Role::CommandApi)) {
+    let needs = [Role::CommandApi, Role::Workflows, Role::Watchers];
+    if !needs.iter().any(|role| roles.has(*role)) {
         return Ok(None);
     }
     let ports = ports(config, assembly, observed.clone())?;

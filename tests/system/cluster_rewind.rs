@@ -189,9 +189,13 @@ async fn cluster_behind_its_mark_should_sign_nothing_until_released_while_it_run
     let behind: Vec<_> = behind.into_iter().collect::<Result<_>>()?;
     let (doors, base) = roles.role(Build::This, DOORS)?;
     let product = roles.product(doors, base, String::new())?;
-    let watchers = behind.iter().find(|(role, _)| *role == "watchers");
-    let watchers = &watchers.context("in the list")?.1.1;
-    for base in [&product.base, watchers] {
+    let signing_roles = behind
+        .iter()
+        .filter(|(role, _)| ["watchers", "workflows"].contains(role));
+    let mut bases: Vec<&String> = signing_roles.map(|(_, (_, base))| base).collect();
+    bases.push(&product.base);
+    ensure!(bases.len() == 3, "both are in the list");
+    for base in &bases {
         let seen = signing(base).await?;
         ensure!(seen["status"] == "quarantined", "{base}: {seen}");
     }
@@ -201,7 +205,7 @@ async fn cluster_behind_its_mark_should_sign_nothing_until_released_while_it_run
     lost_is_named(&verb, &lost, &backup)?;
     released(&roles, &verb, &lost, &operators)?;
     // Nobody was started again.
-    for base in [&product.base, watchers] {
+    for base in &bases {
         until("signing goes on", || async {
             Ok((signing(base).await?["status"] == "open").then_some(()))
         })
