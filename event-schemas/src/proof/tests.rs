@@ -83,7 +83,7 @@ fn every_change_of_a_proof_should_be_found() {
     ));
     assert!(matches!(
         spoil(&place, "\"position\":0"),
-        Err(ProofError::Uncovered { .. })
+        Err(ProofError::Event(RecordError::Position))
     ));
     assert!(matches!(
         spoil(&place, "\"position\":101"),

@@ -413,7 +413,7 @@ impl World {
             .await;
     }
 
-    /// Waits until every view has folded all there is.
+    /// Waits until every view has folded all there is, and subscribers were told.
     pub async fn settled(&self) {
         let heads = self.history.log.heads().await.expect("heads");
         let places = heads.into_iter().map(|(shard, head)| {
@@ -431,6 +431,21 @@ impl World {
             .wait(&ViewName::ALL, &all, 20_000)
             .await
             .expect("folded in time");
+        let published = async {
+            while !self.has_published(&all) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), published).await;
+        in_time.expect("published in time");
+    }
+
+    fn has_published(&self, all: &Positions) -> bool {
+        let published = self.services.hub.published();
+        all.0.iter().all(|(shard, place)| {
+            let known = published.0.get(shard);
+            known.is_some_and(|known| known.position >= place.position)
+        })
     }
 
     /// Sends a request to the router as it is.
