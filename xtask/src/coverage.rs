@@ -25,6 +25,8 @@ const TARGET: &str = "target-coverage";
 /// Set where this program stands before rustc for each crate of the workspace. No shell script does: `sh` drops variables
 /// such as `CARGO_BIN_EXE_a-b` from the environment.
 pub const INSTRUMENTS: &str = "XTASK_INSTRUMENTS";
+/// The copy of this program that does: cargo may build the other one again meanwhile.
+const WRAPPER: &str = "instrumenting-xtask";
 /// What each of them is compiled with.
 const FLAGS: [&str; 4] = [
     "-C",
@@ -50,6 +52,8 @@ pub fn run(paths: &Paths, rest: &[String]) -> Result<ExitCode> {
     if !only_report {
         let _ = fs::remove_dir_all(&profiles);
         fs::create_dir_all(&profiles).context("cannot make a directory for counters")?;
+        let itself = env::current_exe().context("this program has no path")?;
+        fs::copy(itself, apart.target.join(WRAPPER)).context("cannot copy this program")?;
         tests_passed = measure(paths, &apart, &profiles)?;
     }
     let summary = report(&apart, &tools, &profiles)?;
@@ -78,10 +82,9 @@ fn is_report(rest: &[String]) -> Result<bool> {
 
 /// A cargo that instruments the workspace.
 fn cargo(paths: &Paths, profiles: &Path, words: &str) -> Result<Command> {
-    let itself = env::current_exe().context("this program has no path")?;
     let mut command = process::cargo(paths, words);
     command
-        .env("RUSTC_WORKSPACE_WRAPPER", itself)
+        .env("RUSTC_WORKSPACE_WRAPPER", paths.target.join(WRAPPER))
         .env(INSTRUMENTS, "1")
         .env("CARGO_INCREMENTAL", "0")
         // One file a binary, shared by its processes and kept up to date while they run.
