@@ -209,7 +209,7 @@ async fn start_parts(
     }
     let views = Views::open(assembly, observed.clone(), stop).await?;
     if roles.has(Role::Projectors) {
-        views.prepare(assembly.is_shared).await?;
+        views.prepare().await?;
         views.project(assembly, stop);
     }
     let services = workflow_services(assembly, marking);

@@ -187,22 +187,7 @@ impl Projector {
         }
     }
 
-    /// Makes the tables of every generation that is read, so that reads can be answered. Nothing is emptied: another
-    /// process may fill them.
-    pub async fn create(&self) -> Result<(), ProjectorError> {
-        for name in ViewName::ALL {
-            for family in self.families_of(name) {
-                let generation = self.parts.generations.current(name, &family);
-                let at = name.at(family, generation);
-                let tables = tables_of(view(name).as_ref());
-                self.parts.store.create(&at, &tables).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes the tables of every generation that is read, and empties those that followed another history, before anybody
-    /// reads them. [`Self::run`] does it too; only whoever keeps the views may.
+    /// Makes the tables of every generation that is read, so that reads can be answered. [`Self::run`] does it too.
     pub async fn prepare(&self) -> Result<(), ProjectorError> {
         for name in ViewName::ALL {
             for family in self.families_of(name) {

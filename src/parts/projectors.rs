@@ -86,16 +86,9 @@ impl Views {
         Ok(Self { reads, parts })
     }
 
-    /// Makes what reads need, so that they can be answered before the first event is folded. Where other processes may keep
-    /// the views, none is emptied before this one has their lease.
-    pub async fn prepare(&self, is_shared: bool) -> Result<()> {
-        let projector = Projector::new(self.parts.clone());
-        if is_shared {
-            projector.create().await?;
-        } else {
-            projector.prepare().await?;
-        }
-        Ok(())
+    /// Makes what reads need, so that they can be answered before the first event is folded.
+    pub async fn prepare(&self) -> Result<()> {
+        Ok(Projector::new(self.parts.clone()).prepare().await?)
     }
 
     /// Keeps the views of every family whose lease this process has.
